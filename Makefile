@@ -1,0 +1,41 @@
+# `make demo`: set up, then train a machine on real handwritten digits and watch it think.
+# `make test`: set up, then all checks.
+# Set-up lives in a virtual environment, .venv, and is redone only when pyproject.toml or constraints.txt change.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RUN := runs/demo
+
+.PHONY: setup demo test test-slow lint types clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; say make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY)
+	if [ -d $(RUN) ]; then $(BIN)/ctm train --resume $(RUN); else $(BIN)/ctm train digits --run $(RUN); fi
+	$(BIN)/ctm evaluate $(RUN)
+	$(BIN)/ctm think $(RUN) --index 0
+
+test: lint types
+	$(BIN)/python -m pytest -n auto -m 'not slow'
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n auto -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/ty check
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,61 @@
+"""The lives of neurons: their traces over internal ticks (Figures 2a, 23, 35)."""
+
+import math
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+
+from ctm.analysis.style import MUTED, WIDTH, canvas, plain, styled
+from ctm.thoughts import Record
+
+
+@styled()
+def neuron_traces(
+    record: Record, sample: int = 0, neurons: int = 96, others: int = 12, seed: int = 0
+) -> Figure:
+    """A grid of neurons, each with its post-activations over ticks in a colour of its own (Figure 2a).
+
+    Args:
+        record: what happened inside, from a call with `record=True`.
+        sample: the sample drawn boldly; grey behind it are its pre-activations, if the core has any.
+        neurons: how many neurons to show, drawn at random; all of them if there are fewer.
+        others: how many other samples of the batch to draw faintly.
+        seed: of the choice of neurons and colours.
+
+    Returns:
+        a figure; every neuron is scaled to its own range over the samples shown.
+    """
+    post = plain(record.post_activations)  # (B, T, D)
+    random = np.random.default_rng(seed)
+    chosen = np.sort(random.permutation(post.shape[-1])[:neurons])
+    colours = hsv_to_rgb(random.uniform((0.0, 0.55, 0.75), (1.0, 0.9, 0.85), size=(len(chosen), 3)))
+    samples = [sample, *[other for other in range(len(post)) if other != sample][:others]]
+
+    columns = math.ceil(math.sqrt(1.5 * len(chosen)))
+    rows = math.ceil(len(chosen) / columns)
+    figure = canvas(height=WIDTH * 0.62 * rows / columns + 0.1)
+    axes = figure.add_axes((0.005, 0.01, 0.99, 0.98))
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    axes.axis("off")
+    if record.pre_activations is not None:
+        traces = _traces(plain(record.pre_activations)[samples[:1]][..., chosen], columns)  # (1, D, T, 2)
+        axes.add_collection(LineCollection(list(traces[0]), colors=MUTED, linewidths=0.7, alpha=0.45))
+    traces = _traces(post[samples][..., chosen], columns)  # (samples, D, T, 2)
+    for trace in traces[1:]:
+        axes.add_collection(LineCollection(list(trace), colors=colours, linewidths=0.5, alpha=0.3))
+    axes.add_collection(LineCollection(list(traces[0]), colors=colours, linewidths=1.6, capstyle="round"))
+    return figure
+
+
+def _traces(activity: np.ndarray, columns: int) -> np.ndarray:
+    """Places every neuron's trace in its cell of the grid: (samples, T, D) -> (samples, D, T, 2)."""
+    low, high = activity.min((0, 1)), activity.max((0, 1))  # (D,)
+    flat = high - low < 1e-6
+    height = np.where(flat, 0.5, (activity - low) / np.where(flat, 1, high - low))
+    height = height.transpose(0, 2, 1)  # (samples, D, T)
+    cell = np.arange(activity.shape[-1])[:, None]
+    x = cell % columns + np.linspace(0.08, 0.92, activity.shape[1])  # (D, T)
+    y = cell // columns + 0.9 - 0.8 * height
+    return np.stack([np.broadcast_to(x, y.shape), y], axis=-1)

@@ -1,0 +1,111 @@
+"""ResNets cut to the first stages, with a stem for small pictures (appendix D.2, E.1)."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ctm.backbones.base import BackboneConfig
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 4, 36, 3)}
+"""Residual blocks of each stage. The authors' 152 has 4 blocks in its second stage, where He et al. have 8: their
+published weights and parameter count (185,989,886 for ImageNet) need that."""
+
+WIDTHS = (64, 128, 256, 512)
+
+
+class ResNet(nn.Module):
+    """A ResNet (He et al. 2016) as the authors use it: 3x3 stem with stride 1, then a max-pool, then 1 to 4 stages.
+
+    A learned 1x1 convolution first turns any number of input channels into three. The features are those of the last
+    stage: no pooling over space, no classifier. The first stage keeps the size of the map, each later one halves it.
+    """
+
+    @dataclass(frozen=True)
+    class Config(BackboneConfig, kind="resnet"):
+        """The first stages of a ResNet."""
+
+        depth: int = 18
+        """Which ResNet: 18, 34, 50, 101 or 152."""
+        stages: int = 1
+        """How many of its four stages."""
+        input_channels: int = 3
+        """Channels of the pictures."""
+
+        dimensions = 2
+
+        def validate(self) -> None:
+            self.require(self.depth in BLOCKS, "depth", f"one of {', '.join(map(str, BLOCKS))}")
+            self.require(1 <= self.stages <= 4, "stages", "1 to 4")
+            self.require(self.input_channels >= 1, "input_channels", "at least 1")
+
+        @property
+        def block(self) -> "type[BasicBlock] | type[Bottleneck]":
+            return BasicBlock if self.depth < 50 else Bottleneck
+
+        @property
+        def channels(self) -> int:
+            return WIDTHS[self.stages - 1] * self.block.expansion
+
+        def build(self) -> "ResNet":
+            return ResNet(self)
+
+    def __init__(self, config: "ResNet.Config") -> None:
+        super().__init__()
+        self.colours = nn.Conv2d(config.input_channels, 3, 1)
+        self.stem = nn.Sequential(*convolution(3, 64, 3), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1))
+        self.stages = nn.Sequential()
+        channels = 64
+        for stage in range(config.stages):
+            blocks = nn.Sequential()
+            for index in range(BLOCKS[config.depth][stage]):
+                stride = 2 if stage > 0 and index == 0 else 1
+                blocks.append(config.block(channels, WIDTHS[stage], stride))
+                channels = WIDTHS[stage] * config.block.expansion
+            self.stages.append(blocks)
+
+    def forward(self, x: Float[Tensor, "B _in _H _W"]) -> Float[Tensor, "B C H W"]:
+        return self.stages(self.stem(self.colours(x)))
+
+
+class Residual(nn.Module):
+    """ReLU(body(x) + x), where x is projected if its shape changes."""
+
+    expansion: int
+
+    def __init__(self, inputs: int, outputs: int, stride: int, *body: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*body)
+        changes = stride != 1 or inputs != outputs
+        self.shortcut = nn.Sequential(*convolution(inputs, outputs, 1, stride)) if changes else nn.Identity()
+        self.activation = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.body(x) + self.shortcut(x))
+
+
+class BasicBlock(Residual):
+    """Two 3x3 convolutions."""
+
+    expansion = 1
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        first, second = convolution(inputs, width, 3, stride), convolution(width, width, 3)
+        super().__init__(inputs, width, stride, *first, nn.ReLU(), *second)
+
+
+class Bottleneck(Residual):
+    """1x1, 3x3 and 1x1 convolutions; the stride is in the middle one."""
+
+    expansion = 4
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        outputs = width * self.expansion
+        first, second = convolution(inputs, width, 1), convolution(width, width, 3, stride)
+        third = convolution(width, outputs, 1)
+        super().__init__(inputs, outputs, stride, *first, nn.ReLU(), *second, nn.ReLU(), *third)
+
+
+def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """A convolution that keeps the size of the map (up to its stride), and its batch normalisation."""
+    return nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs)

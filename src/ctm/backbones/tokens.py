@@ -1,0 +1,45 @@
+"""An embedding per symbol, for sequences of symbols such as the ±1 of the parity task (appendix F)."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ctm.backbones.base import BackboneConfig
+
+
+class TokenEmbedding(nn.Module):
+    """Looks every symbol of a sequence up in a table. A value that is no symbol counts as the first."""
+
+    @dataclass(frozen=True)
+    class Config(BackboneConfig, kind="token_embedding"):
+        """One learned vector per symbol."""
+
+        width: int
+        """C, length of the vectors."""
+        symbols: tuple[int, ...] = (-1, 1)
+        """The values that can stand in a sequence, in the order of the table."""
+
+        dimensions = 1
+
+        def validate(self) -> None:
+            self.require(self.width >= 1, "width", "at least 1")
+            self.require(len(set(self.symbols)) == len(self.symbols) >= 1, "symbols", "different values")
+
+        @property
+        def channels(self) -> int:
+            return self.width
+
+        def build(self) -> "TokenEmbedding":
+            return TokenEmbedding(self)
+
+    symbols: Tensor
+
+    def __init__(self, config: "TokenEmbedding.Config") -> None:
+        super().__init__()
+        self.table = nn.Embedding(len(config.symbols), config.width)
+        self.register_buffer("symbols", self.table.weight.new_tensor(config.symbols), persistent=False)
+
+    def forward(self, x: Tensor) -> Float[Tensor, "B C L"]:
+        which = (x.unsqueeze(-1) == self.symbols).int().argmax(-1)  # (B, L)
+        return self.table(which).transpose(1, 2)

@@ -1,0 +1,239 @@
+"""The command line: `ctm train`, `evaluate`, `figures`, `think`, `presets`.
+
+Heavy imports happen inside the commands, so that `ctm --help` answers at once.
+"""
+
+import signal
+import sys
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+import ctm
+
+Which = Literal["best", "last"]
+
+app = App(
+    name="ctm",
+    help="Continuous Thought Machines: networks that think, tick by tick, and answer when they are sure.",
+    version=f"ctm {ctm.__version__}",
+    default_parameter=Parameter(negative_iterable=()),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; a user's mistake is one line on standard error and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except Exception as error:
+        if not _is_the_users(error):
+            raise
+        print(f"ctm: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a command and lets its errors through."""
+    if arguments[:1] == ["train"] and len(arguments) > 1 and not arguments[1].startswith("-"):
+        from ctm.options import training_app
+
+        called = training_app(arguments[1]), arguments[2:]
+    else:
+        called = app, arguments
+    result = called[0](called[1], exit_on_error=False, print_error=False, result_action="return_value")
+    return result if isinstance(result, int) else 0
+
+
+def _is_the_users(error: Exception) -> bool:
+    """Whether an error is a mistake in what was asked, and not one of this program."""
+    if isinstance(error, CycloptsError):
+        return True
+    from ctm.config import ConfigError
+    from ctm.tasks.base import DataError
+    from ctm.training import Diverged, RunError
+
+    return isinstance(error, ConfigError | DataError | RunError | Diverged)
+
+
+@app.command
+def train(preset: str | None = None, /, *, resume: Path | None = None, quiet: bool = False) -> int:
+    """Trains a preset, or goes on with a run.
+
+    `ctm train digits --help` shows every setting of a preset with its value; any can be changed, as in
+    `ctm train digits --training.iterations 300 --model.ticks 20`.
+
+    Parameters
+    ----------
+    preset:
+        Name of a preset (see `ctm presets`), or a YAML file such as a run's config.yaml.
+    resume:
+        Folder of a run to go on with, exactly where it stopped.
+    quiet:
+        Print nothing while training.
+    """
+    from ctm.training import Run, RunError
+
+    if resume is None:
+        raise RunError(
+            "train: name a preset, as in 'ctm train digits', or give --resume RUN; 'ctm presets' lists them"
+        )
+    return go_on(Run.open(resume), quiet)
+
+
+def go_on(run: Any, quiet: bool) -> int:
+    """Trains a run to its end and says how it went."""
+    from ctm.training import train
+
+    outcome = train(run, quiet=quiet)
+    if outcome.interrupted:
+        print(f"stopped at iteration {outcome.iteration}; go on with: ctm train --resume {run.path}")
+        return 128 + outcome.signal
+    print(f"trained: {run.path}")
+    return 0
+
+
+@app.command
+def evaluate(
+    run: Path,
+    /,
+    *,
+    split: Literal["test", "train"] = "test",
+    checkpoint: Which = "best",
+    ticks: int | None = None,
+    json: bool = False,
+) -> None:
+    """Scores a trained run.
+
+    Parameters
+    ----------
+    run:
+        Folder of the run.
+    split:
+        Which samples.
+    checkpoint:
+        The one with the best test score, or the last one.
+    ticks:
+        Internal ticks to think; by default as many as in training.
+    json:
+        Print all scores, those by tick too, as one JSON object.
+    """
+    from ctm.training import evaluate
+
+    opened = _open(run, ticks)
+    task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
+    scores = evaluate(model, task, split, opened.experiment.training.evaluation_batch)
+    if json:
+        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}))
+        return
+    for name, value in scores.items():
+        if not isinstance(value, list):
+            print(f"{split} {name.replace('_', ' ')}: {value:.4f}")
+
+
+@app.command
+def figures(run: Path, /) -> None:
+    """Draws everything there is to see of a run into its folder `figures`.
+
+    Parameters
+    ----------
+    run:
+        Folder of the run.
+    """
+    from ctm.analysis.report import report
+    from ctm.training import Run
+
+    for path in report(Run.open(run)):
+        print(path)
+
+
+@app.command
+def think(
+    run: Path,
+    /,
+    *,
+    index: int | None = None,
+    input: Path | None = None,
+    output: Path | None = None,
+    ticks: int | None = None,
+    checkpoint: Which = "best",
+) -> None:
+    """Answers one input, and animates how.
+
+    Parameters
+    ----------
+    run:
+        Folder of the run.
+    index:
+        Which test sample to think about.
+    input:
+        A file to think about instead: a picture for digits, a text of + and - for parity.
+    output:
+        Where the animation goes, a .gif or .mp4; by default into the run's folder `figures`.
+    ticks:
+        Internal ticks to think; by default as many as in training.
+    checkpoint:
+        The one with the best test score, or the last one.
+    """
+    import torch
+
+    from ctm.analysis.video import save_animation
+    from ctm.config import ConfigError
+
+    if index is not None and input is not None:
+        raise ConfigError("think: give --index or --input, not both")
+    output = (
+        run / "figures" / f"think-{input.stem if input else index or 0}.gif" if output is None else output
+    )
+    if output.suffix not in (".gif", ".mp4"):
+        raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
+    opened = _open(run, ticks)
+    task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
+    inputs, targets = task.sample(index or 0) if input is None else (task.read(input), None)
+    with torch.inference_mode():
+        thoughts = model(inputs, record=True)
+    target = None if targets is None else targets[0]
+    tick = int(thoughts.most_certain_tick()[0, -1])
+    print(f"answer: {task.spell(thoughts.at('most_certain')[0].argmax(-1))}")
+    if target is not None:
+        print(f"truth: {task.spell(target)}")
+    print(f"most certain at tick {tick + 1} of {thoughts.ticks}: {float(thoughts.certainty[0, tick]):.3f}")
+    print(f"animation: {save_animation(task.animate(thoughts, inputs, target), output)}")
+
+
+def _open(run: Path, ticks: int | None) -> Any:
+    """A run, whose model will think for so many ticks."""
+    from ctm.training import Run
+
+    opened = Run.open(run)
+    if ticks is None:
+        return opened
+    return Run(run, opened.experiment.replace(model=opened.experiment.model.replace(ticks=ticks)))
+
+
+@app.command
+def presets(name: str | None = None, /) -> None:
+    """Lists the presets, or shows one as YAML.
+
+    Parameters
+    ----------
+    name:
+        Which one to show.
+    """
+    import yaml
+
+    from ctm.catalog import preset, presets, summary
+
+    if name is None:
+        width = max(map(len, presets()))
+        print("\n".join(f"{known:{width}}  {summary(known)}" for known in presets()))
+    else:
+        print(yaml.safe_dump(preset(name).to_dict(), sort_keys=False), end="")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""Configuration: frozen dataclasses that check themselves and travel as plain dictionaries.
+
+Every part of a machine, every task and the training engine is described by a subclass of `Config` that sits inside
+or beside the class it builds. A family of interchangeable parts (backbones, pairings, …) shares a base class; each
+member names itself with `kind`, and this is how a YAML file says which one it means:
+
+    backbone: {kind: resnet, depth: 18, stages: 1}
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar, Union
+
+import yaml
+
+
+ConfigT = TypeVar("ConfigT", bound="Config")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot work; the message names the field, its value and what is allowed."""
+
+
+class Config:
+    """Base of all configurations: immutable, checked on construction, convertible to and from dictionaries.
+
+    Subclasses are frozen dataclasses. Field types are checked when an object is made; `validate` adds what types
+    cannot say. `kind` names a member of a family of alternatives.
+    """
+
+    kind: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, kind: str | None = None) -> None:
+        cls.kind = kind
+
+    def __post_init__(self) -> None:
+        for name, hint in _fields(type(self)).items():
+            value = getattr(self, name)
+            if not _conforms(value, hint):
+                raise ConfigError(f"{name} = {value!r}: expected {_describe(hint)}")
+        self.validate()
+
+    def validate(self) -> None:
+        """Checks values beyond their types; raises `ConfigError`."""
+
+    def require(self, allowed: bool, name: str, expected: str) -> None:
+        """Raises `ConfigError` naming the field, its value and what is `expected`, unless `allowed`."""
+        if not allowed:
+            raise ConfigError(f"{name} = {getattr(self, name)!r}: expected {expected}")
+
+    def replace(self: ConfigT, **changes: Any) -> ConfigT:
+        """A copy with some fields changed, checked again."""
+        return dataclasses.replace(self, **changes)  # ty: ignore[invalid-argument-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """This configuration as nested dictionaries, lists and scalars, ready for YAML or JSON."""
+        tag = {} if self.kind is None else {"kind": self.kind}
+        return tag | {name: _plain(getattr(self, name)) for name in _fields(type(self))}
+
+    @classmethod
+    def from_dict(cls: type[ConfigT], data: Mapping[str, Any], where: str = "") -> ConfigT:
+        """Builds a configuration from what `to_dict` gives.
+
+        Args:
+            data: nested mappings; fields with a default may be missing.
+            where: the path of this part inside the whole, for error messages.
+
+        Raises:
+            ConfigError: for an unknown `kind` or field, a missing field, or a value of the wrong type.
+        """
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"{where or 'configuration'} = {data!r}: expected a mapping of fields")
+        at = f"{where}." if where else ""
+        cls, data = cls._member(dict(data), where)
+        fields = _fields(cls)
+        for name in data:
+            if name not in fields:
+                raise ConfigError(f"{at}{name}: no such field{_did_you_mean(str(name), fields)}")
+        try:
+            return cls(**{name: _parse(value, fields[name], at + name) for name, value in data.items()})
+        except ConfigError as error:  # raised by the checks of this very part: say where it is
+            raise ConfigError(str(error) if str(error).startswith(at) else at + str(error)) from None
+        except TypeError:
+            required = [f.name for f in dataclasses.fields(cls) if _is_required(f)]  # ty: ignore
+            missing = [name for name in required if name not in data]
+            raise ConfigError(f"{at}{missing[0]}: missing; it has no default") from None
+
+    @classmethod
+    def _member(cls: type[ConfigT], data: dict[str, Any], where: str) -> tuple[type[ConfigT], dict[str, Any]]:
+        """The member of the family `cls` that `data` describes, and the data without its `kind`."""
+        members = {member.kind: member for member in _descendants(cls) if member.kind is not None}
+        if not members:
+            return cls, data
+        kind = data.pop("kind", cls.kind)
+        if kind not in members:
+            raise ConfigError(
+                f"{where or 'configuration'}: kind = {kind!r}: expected one of {', '.join(sorted(members))}"
+            )
+        return members[kind], data
+
+
+def load_yaml(cls: type[ConfigT], path: Path) -> ConfigT:
+    """Reads a configuration from a YAML file.
+
+    Raises:
+        ConfigError: if the file is missing, is not YAML, or does not describe a `cls`; the message names the file.
+    """
+    try:
+        return cls.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (ConfigError, OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def _descendants(cls: type[Config]) -> Iterator[type[Config]]:
+    yield cls
+    for child in cls.__subclasses__():
+        yield from _descendants(child)
+
+
+def _fields(cls: type) -> dict[str, Any]:
+    """Names and resolved type hints of a dataclass's fields, in order."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def _is_required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _conforms(value: Any, hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_conforms(value, alternative) for alternative in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return all(_conforms(item, arguments[0]) for item in value)
+        return len(value) == len(arguments) and all(map(_conforms, value, arguments))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _parse(value: Any, hint: Any, where: str) -> Any:
+    """Turns what YAML or JSON can hold into what the field wants; anything else is left for the type check."""
+    for alternative in _alternatives(hint):
+        if isinstance(alternative, type) and issubclass(alternative, Config) and value is not None:
+            return value if isinstance(value, Config) else alternative.from_dict(value, where)
+        if typing.get_origin(alternative) is tuple and isinstance(value, list):
+            return tuple(value)
+        if alternative is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as a string
+            try:
+                return float(value)
+            except ValueError:
+                continue
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _describe(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_describe(alternative) for alternative in arguments)
+    if origin is Literal:
+        return "one of " + ", ".join(map(repr, arguments))
+    if origin is tuple:
+        return "a list of " + " and ".join(_describe(a) for a in arguments if a is not Ellipsis)
+    return {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        type(None): "nothing",
+    }.get(hint, getattr(hint, "__qualname__", str(hint)))
+
+
+def _did_you_mean(name: str, known: typing.Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"

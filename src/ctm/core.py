@@ -1,0 +1,92 @@
+"""The recurrence over the latent state: (z, o) -> z', once per tick."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ctm.config import Config
+from ctm.neurons import NeuronModels
+from ctm.synapses import SynapseConfig
+
+
+class CoreConfig(Config):
+    """Base of the recurrences."""
+
+    neurons: int
+    """D, the width of the latent state."""
+
+    @abstractmethod
+    def build(self, observed: int) -> nn.Module:
+        """Makes the core for observations of width E = `observed`."""
+
+
+class NeuronState(NamedTuple):
+    """What a core of neurons remembers."""
+
+    post_activations: Tensor  # z (B, D)
+    history: Tensor  # A (B, D, M), newest last
+
+    @property
+    def pre_activations(self) -> Tensor:
+        """The newest column of the history, (B, D)."""
+        return self.history[..., -1]
+
+
+class NeuronCore(nn.Module):
+    """The CTM's own core: synapses connect the neurons, and every neuron thinks about its own past (sections 3.2, 3.3).
+
+    Attributes:
+        start_post_activations: (D,) the learned z^1.
+        start_history: (D, M) the learned pre-activations before the first tick.
+    """
+
+    @dataclass(frozen=True)
+    class Config(CoreConfig, kind="neurons"):
+        """Neurons with synapses between them and a private model each."""
+
+        neurons: int
+        """D, the number of neurons."""
+        memory: int
+        """M, how many pre-activations a neuron remembers."""
+        synapses: SynapseConfig
+        """How neurons are connected."""
+        models: NeuronModels.Config = NeuronModels.Config()
+        """The neuron-level models."""
+
+        def validate(self) -> None:
+            self.require(self.neurons >= 1, "neurons", "at least 1")
+            self.require(self.memory >= 1, "memory", "at least 1")
+
+        def build(self, observed: int) -> "NeuronCore":
+            return NeuronCore(self, observed)
+
+    def __init__(self, config: "NeuronCore.Config", observed: int) -> None:
+        super().__init__()
+        neurons, memory = config.neurons, config.memory
+        self.synapses = config.synapses.build(observed, neurons)
+        self.models = NeuronModels(config.models, neurons, memory)
+        self.start_post_activations = nn.Parameter(symmetric_uniform(neurons, bound=neurons**-0.5))
+        self.start_history = nn.Parameter(
+            symmetric_uniform(neurons, memory, bound=(neurons + memory) ** -0.5)
+        )
+
+    def start(self, batch: int) -> NeuronState:
+        """The learned state before the first tick, for every sample."""
+        return NeuronState(
+            self.start_post_activations.expand(batch, -1), self.start_history.expand(batch, -1, -1)
+        )
+
+    def step(self, state: NeuronState, observation: Float[Tensor, "B E"]) -> NeuronState:
+        """One tick: connect, remember, let every neuron think."""
+        pre_activations = self.synapses(torch.cat([observation, state.post_activations], dim=-1))  # (B, D)
+        history = torch.cat([state.history[..., 1:], pre_activations.unsqueeze(-1)], dim=-1)  # (B, D, M)
+        return NeuronState(self.models(history), history)
+
+
+def symmetric_uniform(*shape: int, bound: float) -> Tensor:
+    """A tensor drawn uniformly from [-bound, bound]."""
+    return torch.empty(shape).uniform_(-bound, bound)

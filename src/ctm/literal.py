@@ -1,0 +1,140 @@
+"""The paper's listings, transcribed naively: the oracle that tests and benchmarks compare with.
+
+One tick after the other, nothing shared between ticks, with the costs of the original: the attention module is called
+with the unchanged keys and values at every tick, histories are concatenated, neuron-level models are an einsum, and
+predictions are written tick by tick. Listing 1 drops the wrong end of the history and Listing 4 takes the argmax of
+the losses; here both follow the equations.
+
+    oracle = ctm.literal.from_model(model)      # shares the model's parameters
+    oracle(x, ticks=10).logits                  # the same numbers as model(x, ticks=10).logits
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ctm.core import NeuronCore, NeuronState
+from ctm.machine import ContinuousThoughtMachine, State
+from ctm.neurons import NeuronModels
+from ctm.observers import CrossAttention
+from ctm.synapses import SynapseMLP, SynapseUNet
+from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
+from ctm.thoughts import Record, Thoughts
+
+Memory = (
+    SynchronizationState | Tensor | None
+)  # of a synchronization, of a snapshot, of a silent representation
+
+
+def from_model(model: ContinuousThoughtMachine) -> "LiteralMachine":
+    """The oracle of a model: shares its parameters, and gives the same results more slowly."""
+    return LiteralMachine(model)
+
+
+class LiteralMachine(nn.Module):
+    """Listing 1. Takes and returns what `ContinuousThoughtMachine.forward` does."""
+
+    def __init__(self, model: ContinuousThoughtMachine) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, x: Tensor, *, ticks: int | None = None, state: State | None = None, record: bool = False
+    ) -> Thoughts:
+        model, config = self.model, self.model.config
+        ticks = ticks or config.ticks
+        features = model.backbone(x)
+        tokens = model.observer.embed(features) if isinstance(model.observer, CrossAttention) else None
+        state = model.start(len(x)) if state is None else state
+        z, history = state.core
+        action, output = state.action, state.output
+        logits = z.new_zeros(len(x), math.prod(model.readout.shape), ticks)
+        certainties = z.new_zeros(len(x), ticks)
+        notes: list[list[Tensor]] = [[] for _ in range(5)]
+        for tick in range(ticks):
+            query = attention = None
+            if tokens is None:
+                observed = features
+            else:
+                query = synchronization(model.action, action)
+                observed, attention = attend(model.observer, query, tokens)
+            pre_activations = synapses(model.core, torch.cat([observed, z], dim=1))
+            history = torch.cat([history[:, :, 1:], pre_activations.unsqueeze(-1)], dim=-1)
+            z = neuron_level_models(model.core.models, history)
+            action, output = accumulate(model.action, action, z), accumulate(model.output, output, z)
+            answer = model.readout.linear(synchronization(model.output, output))
+            logits[:, :, tick] = answer
+            certainties[:, tick] = 1 - normalised_entropy(answer.view(len(x), *model.readout.shape))
+            read = synchronization(model.output, output)
+            for column, value in zip(notes, (pre_activations, z, query, attention, read), strict=True):
+                column.append(value)
+        stacked = [None if column[0] is None else torch.stack(column, dim=1) for column in notes]
+        return Thoughts(
+            logits.permute(0, 2, 1).unflatten(-1, model.readout.shape),
+            certainties,
+            State(NeuronState(z, history), action, output),
+            Record(*stacked, tuple(features.shape[2:])) if record else None,
+        )
+
+
+def attend(observer: CrossAttention, query: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Listing 1: multi-head attention, weights and all, from one query to all tokens."""
+    query = observer.query(query).unsqueeze(1)  # (B, 1, E)
+    observed, attention = observer.attention(
+        query, tokens, tokens, need_weights=True, average_attn_weights=False
+    )
+    return observed.squeeze(1), attention.squeeze(2)  # (B, E), (B, heads, L)
+
+
+def synapses(core: NeuronCore, x: Tensor) -> Tensor:
+    """Appendix C.1."""
+    model = core.synapses
+    if isinstance(model, SynapseMLP):
+        for layer in model:
+            x = layer(x)
+        return x
+    assert isinstance(model, SynapseUNet)
+    levels = [model.first(x)]
+    for down in model.down:
+        levels.append(down(levels[-1]))
+    x = levels[-1]
+    for level in reversed(range(len(model.up))):
+        x = model.norms[level](model.up[level](x) + levels[level])
+    return x
+
+
+def neuron_level_models(models: NeuronModels, history: Tensor) -> Tensor:
+    """Listing 2, with the gates, biases and temperatures of the trained models."""
+    x = history  # (B, D, M)
+    for layer in models.layers:
+        x = F.dropout(x, layer.dropout, models.training)
+        x = x if layer.norm is None else layer.norm(x)
+        weight = layer.weight.permute(2, 1, 0)  # (in, out, D), as the authors keep it
+        x = (torch.einsum("BDM,MHD->BDH", x, weight) + layer.bias) / layer.temperature
+        x = F.glu(x, dim=-1)  # (B, D, out)
+    return x.squeeze(-1)
+
+
+def accumulate(part: nn.Module, state: Memory, z: Tensor) -> Memory:
+    """Appendix H, one tick, for every sample by itself."""
+    if isinstance(part, Snapshot):
+        return z
+    if state is None:
+        return None
+    forget = torch.exp(-within_bounds(part.decay, 0.0, MAXIMUM_DECAY)).expand(len(z), -1)  # (B, P)
+    product = z[:, part.left] * z[:, part.right]  # (B, P)
+    return SynchronizationState(forget * state.numerator + product, forget * state.normaliser + 1)
+
+
+def synchronization(part: nn.Module, state: Memory) -> Tensor | None:
+    """Equation 10."""
+    return state.numerator / torch.sqrt(state.normaliser) if isinstance(part, Synchronization) else state
+
+
+def normalised_entropy(logits: Tensor) -> Tensor:
+    """Entropy of the answer over log C, averaged over its positions: (B, *answer, C) to (B,)."""
+    probability = F.softmax(logits, dim=-1)
+    entropy = -(probability * F.log_softmax(logits, dim=-1)).sum(-1) / math.log(logits.shape[-1])
+    return entropy.reshape(len(logits), -1).mean(-1)

@@ -1,0 +1,169 @@
+"""What the machine sees at a tick: attention over features, or the features themselves (section 3.4, eq. 8).
+
+An observer has `prepare` (once per forward pass, on the backbone's features) and `step` (once per tick, with the
+action representation).
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ctm.config import Config
+from ctm.positions import NoPositions, PositionConfig
+
+
+class ObserverConfig(Config):
+    """Base of the observers."""
+
+    asks: bool
+    """Whether the observer is driven by an action representation."""
+
+    def check(self, dimensions: int) -> None:
+        """Raises `ConfigError` if features with a grid of so many dimensions cannot be observed."""
+
+    @abstractmethod
+    def width(self, channels: int) -> int:
+        """E, the width of an observation of features with `channels` channels."""
+
+    @abstractmethod
+    def build(self, channels: int, query: int) -> nn.Module:
+        """Makes the observer for features with `channels` channels and queries from `query` numbers."""
+
+
+class Attended(NamedTuple):
+    """What cross-attention looks at, projected once for all ticks."""
+
+    keys: Tensor  # (B, heads, L, E / heads)
+    values: Tensor  # (B, heads, L, E / heads)
+    grid: tuple[int, ...]  # the shape of the map whose cells are the L tokens
+
+
+class Observation(NamedTuple):
+    """What the machine sees at one tick."""
+
+    seen: Tensor  # o (B, E)
+    attention: Tensor | None  # (B, heads, L), where there is attention
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention over the features, with a query formed from synchronization (eq. 7, 8).
+
+    Args:
+        config: width, heads and positions.
+        channels: channels of the features.
+        query: P, size of the action representation.
+    """
+
+    @dataclass(frozen=True)
+    class Config(ObserverConfig, kind="cross_attention"):
+        """Looks at the features, at one place more than at another."""
+
+        embedding: int
+        """E (`d_input`), width of keys, values, queries and of what is seen."""
+        heads: int
+        """Attention heads; must divide `embedding`."""
+        positions: PositionConfig = NoPositions()
+        """Positional embedding added to the features."""
+        dropout: float = 0.0
+        """Probability that an attention weight is dropped in training."""
+
+        asks = True
+
+        def validate(self) -> None:
+            self.require(self.heads >= 1, "heads", "at least 1")
+            self.require(
+                self.embedding >= 1 and self.embedding % self.heads == 0,
+                "embedding",
+                f"a positive multiple of heads = {self.heads}",
+            )
+            self.require(0 <= self.dropout < 1, "dropout", "0 <= dropout < 1")
+
+        def check(self, dimensions: int) -> None:
+            self.require(
+                self.positions.dimensions in (None, dimensions),
+                "positions",
+                f"an embedding for the {dimensions}-dimensional features of this backbone",
+            )
+
+        def width(self, channels: int) -> int:
+            return self.embedding
+
+        def build(self, channels: int, query: int) -> "CrossAttention":
+            return CrossAttention(self, channels, query)
+
+    def __init__(self, config: "CrossAttention.Config", channels: int, query: int) -> None:
+        super().__init__()
+        self.positions = config.positions.build(channels)
+        self.features = nn.Sequential(nn.Linear(channels, config.embedding), nn.LayerNorm(config.embedding))
+        self.query = nn.Linear(query, config.embedding)
+        self.attention = nn.MultiheadAttention(
+            config.embedding, config.heads, config.dropout, batch_first=True
+        )
+
+    def embed(self, features: Float[Tensor, "B C *grid"]) -> Float[Tensor, "B L E"]:
+        """The tokens to look at: features with their positions, one token per cell, projected and normalised."""
+        if self.positions is not None:
+            features = features + self.positions(features)
+        return self.features(features.flatten(2).transpose(1, 2))
+
+    def prepare(self, features: Float[Tensor, "B C *grid"]) -> Attended:
+        """Projects keys and values, which no tick changes."""
+        tokens = self.embed(features)  # (B, L, E)
+        width = tokens.shape[-1]
+        weight, bias = self.attention.in_proj_weight[width:], self.attention.in_proj_bias[width:]
+        keys, values = F.linear(tokens, weight, bias).chunk(2, dim=-1)  # (B, L, E) each
+        return Attended(self._split(keys), self._split(values), tuple(features.shape[2:]))
+
+    def step(self, query: Float[Tensor, "B P"], attended: Attended) -> Observation:
+        """Looks once."""
+        query = self.query(query)  # (B, E)
+        width = query.shape[-1]
+        query = F.linear(query, self.attention.in_proj_weight[:width], self.attention.in_proj_bias[:width])
+        query = (
+            self._split(query.unsqueeze(1)) * (width // self.attention.num_heads) ** -0.5
+        )  # (B, heads, 1, E / heads)
+        attention = (query @ attended.keys.transpose(-2, -1)).softmax(-1)  # (B, heads, 1, L)
+        attention = F.dropout(attention, self.attention.dropout, self.training)
+        seen = (attention @ attended.values).flatten(1)  # (B, E)
+        return Observation(self.attention.out_proj(seen), attention.squeeze(2))
+
+    def _split(self, x: Float[Tensor, "B L E"]) -> Float[Tensor, "B heads L _"]:
+        return x.unflatten(-1, (self.attention.num_heads, -1)).transpose(1, 2)
+
+
+class Direct(nn.Module):
+    """Sees all of a vector of features at every tick, without choosing (sorting, control)."""
+
+    @dataclass(frozen=True)
+    class Config(ObserverConfig, kind="direct"):
+        """The features themselves."""
+
+        asks = False
+
+        def check(self, dimensions: int) -> None:
+            self.require(dimensions == 0, "kind", f"an observer of {dimensions}-dimensional features")
+
+        def width(self, channels: int) -> int:
+            return channels
+
+        def build(self, channels: int, query: int) -> "Direct":
+            return Direct()
+
+    def prepare(self, features: Float[Tensor, "B E"]) -> "Sight":
+        """Nothing to do."""
+        return Sight(features)
+
+    def step(self, query: None, sight: "Sight") -> Observation:
+        """The same at every tick."""
+        return Observation(sight.features, None)
+
+
+class Sight(NamedTuple):
+    """What direct observation sees."""
+
+    features: Tensor  # (B, E)
+    grid: tuple[int, ...] = ()

@@ -1,0 +1,111 @@
+"""Every field of an experiment as an option of the command line, with the preset's own values as defaults."""
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import docstring_parser
+from cyclopts import App, Group, Parameter
+
+from ctm.config import Config, ConfigError, load_yaml
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+SECTIONS = {"task": "Task: what to learn", "model": "Model: what learns it", "training": "Training: how"}
+
+
+def training_app(preset: str) -> App:
+    """The command `ctm train PRESET`, whose options are the fields of the preset.
+
+    Args:
+        preset: a name, or a YAML file of an experiment.
+
+    Raises:
+        ConfigError: if there is no such preset, or none that can be trained.
+    """
+    experiment = load_experiment(preset)
+    Settings: Any = settings_of(experiment, SECTIONS)
+    default_run = Path("runs") / Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")
+    app = App(name=f"ctm train {preset}", version_flags=[], default_parameter=Parameter(negative_iterable=()))
+
+    @app.default
+    def start(
+        *,
+        run: Annotated[Path, Parameter(help="Folder of the new run.")] = default_run,
+        quiet: Annotated[bool, Parameter(help="Print nothing while training.", negative=())] = False,
+        settings: Annotated[Settings, Parameter(name="*")] = Settings(),
+    ) -> int:
+        """Trains a preset, with any of its settings changed."""
+        from ctm.cli import go_on
+        from ctm.training import Run
+
+        changed = with_settings(experiment, settings)
+        changed.task.build()  # finds missing data before anything is written
+        return go_on(Run.create(run, changed), quiet)
+
+    return app
+
+
+def load_experiment(preset: str) -> Any:
+    """The experiment of a preset or of a YAML file.
+
+    Raises:
+        ConfigError: if there is none, or it is a model without a task.
+    """
+    from ctm.catalog import preset as find
+    from ctm.training import Experiment
+
+    experiment = load_yaml(Experiment, Path(preset)) if preset.endswith((".yaml", ".yml")) else find(preset)
+    if not isinstance(experiment, Experiment):
+        raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
+    return experiment
+
+
+def settings_of(config: Config, sections: dict[str, str] | None = None) -> type:
+    """A dataclass with the fields of a configuration and its values as defaults, for the command line to fill in.
+
+    Parts become dataclasses of their own; their kinds are those of `config`, so that every field is known.
+
+    Args:
+        config: what to mirror.
+        sections: headings in the help, by field.
+    """
+    hints = typing.get_type_hints(type(config))
+    documented = [docstring_parser.parse_from_object(base) for base in type(config).__mro__[:-1]]
+    help_of = {p.arg_name: p.description for docstring in reversed(documented) for p in docstring.params}
+    fields = []
+    for field in dataclasses.fields(config):  # ty: ignore[invalid-argument-type]
+        value = getattr(config, field.name)
+        hint, default = hints[field.name], value
+        if isinstance(value, Config):
+            hint = settings_of(value)
+            default = hint()
+            if not dataclasses.fields(hint):
+                continue
+        section = (
+            {"group": Group.create_ordered(sections[field.name])} if sections else {}
+        )  # with all its parts
+        parameter = Parameter(help=help_of.get(field.name), **section)
+        fields.append((field.name, Annotated[hint, parameter], dataclasses.field(default=default)))
+    made = dataclasses.make_dataclass(type(config).__name__, fields, frozen=True)
+    made.__module__ = __name__  # a class of no module is taken for a built-in type by the command line
+    return made
+
+
+def with_settings(config: ConfigT, settings: Any, where: str = "") -> ConfigT:
+    """The configuration with all values of `settings`, which `settings_of` has made.
+
+    Raises:
+        ConfigError: for a value that does not work, with the path of its field.
+    """
+    values = {}
+    for field in dataclasses.fields(settings):
+        value, old = getattr(settings, field.name), getattr(config, field.name)
+        values[field.name] = (
+            with_settings(old, value, f"{where}{field.name}.") if isinstance(old, Config) else value
+        )
+    try:
+        return config.replace(**values)
+    except ConfigError as error:
+        raise ConfigError(where + str(error)) from None

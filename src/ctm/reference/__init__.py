@@ -1,0 +1,88 @@
+"""Reading the weights that the paper's authors published or trained with their own code.
+
+>>> model = ctm.reference.load("ctm_mazeslarge.pt", {"prediction_reshaper": [100, 5]})
+>>> thoughts = model(mazes)
+
+Names and shapes are those of the public repository SakanaAI/continuous-thought-machines. Nothing in a file is
+ever executed: whatever is more than numbers and plain containers is refused.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ctm.config import ConfigError
+from ctm.machine import ContinuousThoughtMachine
+from ctm.reference.files import read
+from ctm.reference.kinds import Translation, translation
+from ctm.reference.names import CheckpointError, translate
+
+__all__ = ["CheckpointError", "Translation", "from_state_dict", "load", "translation"]
+
+
+def load(
+    path: str | Path, config: Mapping[str, Any] | None = None, kind: str = "ctm"
+) -> ContinuousThoughtMachine:
+    """Reads a file of the authors into our model.
+
+    Args:
+        path: a `.pt` checkpoint, or a `.safetensors` file with a `config.json` beside it.
+        config: the authors' constructor arguments, or some of them; they come before those the file holds.
+            The shape of an answer (`prediction_reshaper`) is never in a checkpoint: unless it is given here,
+            it follows from the training arguments of parity and mazes, and is one label otherwise.
+        kind: which of the authors' models it is; "ctm" is the one of parity, mazes and images.
+
+    Returns:
+        the model in evaluation mode, in float32.
+
+    Raises:
+        CheckpointError: if the file holds more than weights, or weights that do not fit its configuration.
+        FileNotFoundError: if there is no such file.
+    """
+    state_dict, stored = read(Path(path))
+    if not stored and config is None:
+        raise CheckpointError(f"{path}: holds no arguments of the model; give them as `config`")
+    return from_state_dict(state_dict, {**stored, **(config or {})}, kind)
+
+
+def from_state_dict(
+    state_dict: Mapping[str, Tensor], config: Mapping[str, Any], kind: str = "ctm"
+) -> ContinuousThoughtMachine:
+    """Makes our model with exactly the weights of one of theirs.
+
+    The neuron pairs are those stored; decays are clamped to the bounds the authors' forward pass gives them.
+    What wrappers leave in names (`module.`, `_orig_mod.`) is dropped.
+
+    Args:
+        state_dict: their parameters and buffers; copied, not kept.
+        config: their constructor arguments, or the arguments of their training scripts; what does not concern
+            the model is ignored.
+        kind: which of their models it is.
+
+    Returns:
+        the model in evaluation mode, in float32.
+
+    Raises:
+        CheckpointError: for an unknown kind, an argument that is missing or not supported, or a tensor that
+            is missing, unexpected or of the wrong shape; the message has the authors' name for it.
+    """
+    state_dict = _without_wrappers(state_dict)
+    try:
+        machine, rules = translation(config, state_dict, kind)
+    except ConfigError as error:
+        raise CheckpointError(f"config: {error}") from None
+    with torch.random.fork_rng(devices=[]):  # fresh weights, soon overwritten, leave no trace
+        model = machine.build()
+    model.load_state_dict(translate(state_dict, model.state_dict(), rules))
+    return model.eval()
+
+
+def _without_wrappers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Drops what `torch.compile` and `DistributedDataParallel` add to names."""
+    state_dict = {name.replace("_orig_mod.", ""): tensor for name, tensor in state_dict.items()}
+    if all(name.startswith("module.") for name in state_dict):
+        return {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
+    return state_dict

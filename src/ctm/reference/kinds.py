@@ -1,0 +1,193 @@
+"""The authors' models as configurations of ours: one function for each of their classes."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ctm.backbones import BackboneConfig, Given, ResNet, TokenEmbedding
+from ctm.core import NeuronCore
+from ctm.machine import MachineConfig
+from ctm.neurons import NeuronModels
+from ctm.observers import CrossAttention
+from ctm.pairings import Dense, Pairing, RandomPairs, SemiDense
+from ctm.positions import FourierPositions, NoPositions, PositionConfig, RotationalPositions
+from ctm.readouts import Readout
+from ctm.reference import names
+from ctm.reference.names import CheckpointError, Rule
+from ctm.synapses import SynapseConfig, SynapseMLP, SynapseUNet
+from ctm.synchronization import Synchronization
+
+_SAME = {"deep_memory": "deep_nlms", "do_normalisation": "do_layernorm_nlm"}
+"""Arguments that their training scripts call otherwise than their constructors."""
+
+_DEFAULTS = {
+    "neuron_select_type": "first-last",
+    "n_random_pairing_self": 0,
+    "do_layernorm_nlm": False,
+    "dropout": 0.0,
+    "dropout_nlm": None,
+}
+"""What older checkpoints, which do not store it, mean."""
+
+_POSITIONS: dict[str, tuple[PositionConfig, tuple[Rule, ...]]] = {
+    "none": (NoPositions(), ()),
+    "custom-rotational-1d": (RotationalPositions.Config(dimensions=1), names.ROTATION_OF_SEQUENCE),
+    "custom-rotational": (RotationalPositions.Config(dimensions=2), names.ROTATION_OF_MAP),
+    "learnable-fourier": (FourierPositions.Config(scales=1), names.FOURIER),
+    "multi-learnable-fourier": (FourierPositions.Config(scales=10), names.FOURIER_OF_MANY_SCALES),
+}
+
+
+class Translation(NamedTuple):
+    """One of the authors' models in our terms."""
+
+    config: MachineConfig
+    """The machine it is."""
+    rules: tuple[Rule, ...]
+    """Where its tensors are in their state dict."""
+
+    def their_name(self, ours: str) -> str:
+        """What the authors call a parameter or buffer of ours."""
+        return names.their_name(ours, self.rules)[0]
+
+
+class _Arguments(dict[str, Any]):
+    """The authors' constructor arguments, under one set of names and with what older checkpoints mean."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__(_DEFAULTS | {_SAME.get(name, name): value for name, value in given.items()})
+        if "backbone_type" not in self and "resnet_type" in self:
+            self["backbone_type"] = f"{self['resnet_type']}-{self['resnet_feature_scales'][-1]}"
+        if "prediction_reshaper" not in self:
+            self["prediction_reshaper"] = self._shape_of_task()
+
+    def _shape_of_task(self) -> list[int]:
+        """The shape of an answer, which is not stored, from the arguments of the training script."""
+        if "parity_sequence_length" in self:
+            return [self["parity_sequence_length"], 2]
+        if "maze_route_length" in self:
+            return [self["maze_route_length"], 5]
+        return [-1]
+
+    def __missing__(self, name: str) -> Any:
+        raise CheckpointError(f"config: {name} is missing; it is an argument of the authors' model")
+
+    def unsupported(self, name: str, supported: str) -> CheckpointError:
+        return CheckpointError(f"config: {name} = {self[name]!r} is not supported; expected {supported}")
+
+
+def translation(
+    config: Mapping[str, Any], state_dict: Mapping[str, Tensor], kind: str = "ctm"
+) -> Translation:
+    """Finds our machine for one of the authors' models.
+
+    Args:
+        config: their constructor arguments, or the arguments of their training scripts.
+        state_dict: their weights, for sizes that no argument tells.
+        kind: which of their models it is.
+
+    Raises:
+        CheckpointError: for an unknown kind, or an argument that is missing or not supported.
+        ConfigError: for sizes that cannot work.
+    """
+    if kind not in _KINDS:
+        raise CheckpointError(f"kind = {kind!r}: expected one of {', '.join(_KINDS)}")
+    return _KINDS[kind](_Arguments(config), state_dict)
+
+
+def _ctm(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`ContinuousThoughtMachine`: parity, mazes and images."""
+    backbone, backbone_rules = _backbone(arguments, state_dict)
+    observer, observer_rules = _cross_attention(arguments)
+    core = _core(arguments)
+    action, action_rules = _synchronization(arguments, "action", "action", core.neurons)
+    output, output_rules = _synchronization(arguments, "output", "out", core.neurons)
+    config = MachineConfig(
+        ticks=arguments["iterations"],
+        backbone=backbone,
+        observer=observer,
+        core=core,
+        output=output,
+        readout=_readout(arguments),
+        action=action,
+    )
+    core_rules = names.START + names.SYNAPSES + names.NEURON_MODELS
+    rules = backbone_rules + observer_rules + core_rules + action_rules + output_rules + names.LINEAR_READOUT
+    return Translation(config, rules)
+
+
+_KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {"ctm": _ctm}
+
+
+def _backbone(
+    arguments: _Arguments, state_dict: Mapping[str, Tensor]
+) -> tuple[BackboneConfig, tuple[Rule, ...]]:
+    name = arguments["backbone_type"]
+    if match := re.fullmatch(r"resnet(18|34|50|101|152)-([1-4])", name):
+        channels = _inputs_of(state_dict, "initial_rgb.weight")
+        return ResNet.Config(int(match[1]), int(match[2]), channels), names.RESNET
+    if name == "parity_backbone":
+        return TokenEmbedding.Config(width=arguments["d_input"], symbols=(-1, 1)), names.TOKEN_EMBEDDING
+    if name == "none":
+        return Given.Config(channels=_inputs_of(state_dict, "kv_proj.0.weight")), ()
+    raise arguments.unsupported("backbone_type", "resnet18-1 to resnet152-4, parity_backbone or none")
+
+
+def _inputs_of(state_dict: Mapping[str, Tensor], name: str) -> int:
+    """How many inputs a linear map or a convolution has, (out, in, …)."""
+    if name not in state_dict or state_dict[name].dim() < 2:
+        raise CheckpointError(f"{name}: expected a weight (out, in, …), to see the number of its inputs")
+    return state_dict[name].shape[1]
+
+
+def _cross_attention(arguments: _Arguments) -> tuple[CrossAttention.Config, tuple[Rule, ...]]:
+    if arguments["positional_embedding_type"] not in _POSITIONS:
+        raise arguments.unsupported("positional_embedding_type", f"one of {', '.join(_POSITIONS)}")
+    positions, rules = _POSITIONS[arguments["positional_embedding_type"]]
+    config = CrossAttention.Config(arguments["d_input"], arguments["heads"], positions, arguments["dropout"])
+    return config, names.CROSS_ATTENTION + rules
+
+
+def _core(arguments: _Arguments) -> NeuronCore.Config:
+    dropout = arguments["dropout"] if arguments["dropout_nlm"] is None else arguments["dropout_nlm"]
+    models = NeuronModels.Config(
+        hidden=arguments["memory_hidden_dims"] if arguments["deep_nlms"] else None,
+        layer_norm=arguments["do_layernorm_nlm"],
+        dropout=dropout,
+    )
+    return NeuronCore.Config(arguments["d_model"], arguments["memory_length"], _synapses(arguments), models)
+
+
+def _synapses(arguments: _Arguments) -> SynapseConfig:
+    depth, dropout = arguments["synapse_depth"], arguments["dropout"]
+    if depth == 1:
+        return SynapseMLP.Config(dropout=dropout)
+    return SynapseUNet.Config(levels=depth, dropout=dropout)
+
+
+def _synchronization(
+    arguments: _Arguments, ours: str, theirs: str, neurons: int
+) -> tuple[Synchronization.Config, tuple[Rule, ...]]:
+    size, kind = arguments[f"n_synch_{theirs}"], arguments["neuron_select_type"]
+    pairings: dict[str, Callable[[], Pairing]] = {
+        "first-last": lambda: Dense(size),
+        "random": lambda: SemiDense(size),
+        "random-pairing": lambda: RandomPairs(size, arguments["n_random_pairing_self"]),
+    }
+    if kind not in pairings:
+        raise arguments.unsupported("neuron_select_type", f"one of {', '.join(pairings)}")
+    rules = names.synchronization(ours, theirs, neurons, triangle=kind != "random-pairing")
+    return Synchronization.Config(pairings[kind]()), rules
+
+
+def _readout(arguments: _Arguments) -> Readout.Config:
+    outputs, shape = arguments["out_dims"], arguments["prediction_reshaper"]
+    try:  # -1 stands for what is left
+        *answer, classes = torch.empty(outputs, device="meta").view(*shape).shape
+    except (RuntimeError, TypeError):
+        expected = f"a shape of out_dims = {outputs!r} numbers"
+        raise CheckpointError(f"config: prediction_reshaper = {shape!r}: expected {expected}") from None
+    return Readout.Config(classes, tuple(answer))

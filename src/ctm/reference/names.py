@@ -1,0 +1,203 @@
+"""Where each of our tensors is in a state dict of the authors: one rule per family of names."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ctm.pairings import upper_triangle
+from ctm.synchronization import MAXIMUM_DECAY
+
+Shape = tuple[int, ...]
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read; the message names what is wrong and what was expected."""
+
+
+class Rule(NamedTuple):
+    """The authors' name and layout for some tensors of ours."""
+
+    ours: str
+    """A regular expression for whole names of ours."""
+    theirs: str | Callable[[re.Match[str]], str]
+    """Their name: a template for the expression's groups, or a function of its match."""
+    convert: Callable[[Tensor], Tensor] = lambda theirs: theirs
+    """From their tensor to ours; raises `ValueError` saying what it expected."""
+    shape: Callable[[Shape], Shape] = lambda ours: ours
+    """From our shape to theirs."""
+
+
+RESNET = (
+    Rule(r"backbone\.colours\.(\w+)", r"initial_rgb.\1"),
+    Rule(r"backbone\.stem\.0\.(\w+)", r"backbone.conv1.\1"),
+    Rule(r"backbone\.stem\.1\.(\w+)", r"backbone.bn1.\1"),
+    Rule(
+        r"backbone\.stages\.(\d+)\.(\d+)\.shortcut\.(.+)",
+        lambda match: f"backbone.layer{int(match[1]) + 1}.{match[2]}.downsample.{match[3]}",
+    ),
+    Rule(  # a body repeats convolution, batch normalisation, ReLU
+        r"backbone\.stages\.(\d+)\.(\d+)\.body\.(\d)\.(\w+)",
+        lambda match: (
+            f"backbone.layer{int(match[1]) + 1}.{match[2]}."
+            f"{('conv', 'bn')[int(match[3]) % 3]}{int(match[3]) // 3 + 1}.{match[4]}"
+        ),
+    ),
+)
+
+TOKEN_EMBEDDING = (Rule(r"backbone\.table\.weight", "backbone.embedding.weight"),)
+
+ROTATION_OF_SEQUENCE = (Rule(r"observer\.positions\.project\.(\w+)", r"positional_embedding.projection.\1"),)
+
+ROTATION_OF_MAP = (
+    Rule(r"observer\.positions\.start", "positional_embedding.start_vector"),
+    Rule(r"observer\.positions\.project\.(\w+)", r"positional_embedding.projection.0.\1"),
+)
+
+FOURIER = (
+    Rule(r"observer\.positions\.scales\.0\.frequencies\.weight", "positional_embedding.Wr.weight"),
+    Rule(r"observer\.positions\.scales\.0\.project\.(.+)", r"positional_embedding.mlp.\1"),
+)
+
+FOURIER_OF_MANY_SCALES = (
+    Rule(r"observer\.positions\.mixture", "positional_embedding.combination"),
+    Rule(
+        r"observer\.positions\.scales\.(\d+)\.frequencies\.weight",
+        r"positional_embedding.embedders.\1.Wr.weight",
+    ),
+    Rule(r"observer\.positions\.scales\.(\d+)\.project\.(.+)", r"positional_embedding.embedders.\1.mlp.\2"),
+)
+
+CROSS_ATTENTION = (
+    Rule(r"observer\.features\.(.+)", r"kv_proj.\1"),
+    Rule(r"observer\.query\.(\w+)", r"q_proj.\1"),
+    Rule(r"observer\.attention\.(.+)", r"attention.\1"),
+)
+
+SYNAPSES = (
+    Rule(r"core\.synapses\.(\d+)\.(\w+)", r"synapses.\1.\2"),
+    Rule(r"core\.synapses\.first\.1\.(\w+)", r"synapses.first_projection.0.\1"),
+    Rule(r"core\.synapses\.first\.2\.(\w+)", r"synapses.first_projection.1.\1"),
+    Rule(r"core\.synapses\.(down|up)\.(.+)", r"synapses.\1_projections.\2"),
+    Rule(r"core\.synapses\.norms\.(.+)", r"synapses.skip_lns.\1"),
+)
+
+
+def _neuron_layer(name: str) -> Callable[[re.Match[str]], str]:
+    """Their name in the layer that a match's first group counts: every other module of a sequence."""
+    return lambda match: f"trace_processor.0.{2 * int(match[1])}." + match.expand(name)
+
+
+NEURON_MODELS = (
+    Rule(
+        r"core\.models\.layers\.(\d)\.weight",
+        _neuron_layer("w1"),
+        convert=lambda weight: weight.permute(2, 1, 0),  # (in, out, D) -> (D, out, in)
+        shape=lambda ours: ours[::-1],
+    ),
+    Rule(
+        r"core\.models\.layers\.(\d)\.bias",
+        _neuron_layer("b1"),
+        convert=lambda bias: bias.squeeze(0),  # (1, D, out) -> (D, out)
+        shape=lambda ours: (1, *ours),
+    ),
+    Rule(
+        r"core\.models\.layers\.(\d)\.temperature",
+        _neuron_layer("T"),
+        convert=lambda temperature: temperature.squeeze(0),  # (1) -> ()
+        shape=lambda ours: (1, *ours),
+    ),
+    Rule(r"core\.models\.layers\.(\d)\.norm\.(\w+)", _neuron_layer(r"layernorm.\2")),
+)
+
+START = (
+    Rule(r"core\.start_post_activations", "start_activated_state"),
+    Rule(r"core\.start_history", "start_trace"),
+)
+
+LINEAR_READOUT = (Rule(r"readout\.linear\.(\w+)", r"output_projector.0.\1"),)
+
+
+def synchronization(ours: str, theirs: str, neurons: int, triangle: bool) -> tuple[Rule, ...]:
+    """Rules for one of the two synchronizations.
+
+    Args:
+        ours: "action" or "output".
+        theirs: the authors' word for it.
+        neurons: D, for the check of the stored indices.
+        triangle: whether they store J neurons for J (J + 1) / 2 pairs, rather than a neuron per pair.
+    """
+
+    def convert(side: int) -> Callable[[Tensor], Tensor]:
+        def pairs(chosen: Tensor) -> Tensor:
+            if chosen.is_floating_point() or chosen.min() < 0 or chosen.max() >= neurons:
+                raise ValueError(f"expected whole numbers from 0 to {neurons - 1}")
+            return upper_triangle(chosen, chosen)[side] if triangle else chosen
+
+        return pairs
+
+    def shape(pairs: Shape) -> Shape:
+        return (math.isqrt(2 * pairs[0]),) if triangle else pairs
+
+    return (
+        Rule(
+            rf"{ours}\.decay", f"decay_params_{theirs}", convert=lambda decay: decay.clamp(0, MAXIMUM_DECAY)
+        ),
+        Rule(rf"{ours}\.left", f"{theirs}_neuron_indices_left", convert(0), shape),
+        Rule(rf"{ours}\.right", f"{theirs}_neuron_indices_right", convert(1), shape),
+    )
+
+
+def their_name(ours: str, rules: Iterable[Rule]) -> tuple[str, Rule]:
+    """What the authors call a tensor of ours, and the rule that says so.
+
+    Raises:
+        KeyError: if no rule knows it.
+    """
+    for rule in rules:
+        if match := re.fullmatch(rule.ours, ours):
+            return match.expand(rule.theirs) if isinstance(rule.theirs, str) else rule.theirs(match), rule
+    raise KeyError(ours)
+
+
+def translate(
+    theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], rules: Iterable[Rule]
+) -> dict[str, Tensor]:
+    """Their tensors in our layout, under our names.
+
+    Args:
+        theirs: their state dict.
+        ours: our state dict, for names and shapes.
+        rules: how one becomes the other.
+
+    Raises:
+        CheckpointError: unless every tensor of ours is there in the right shape, and no other.
+    """
+    found, known, problems = {}, set(), []
+    for name, like in ours.items():
+        source, rule = their_name(name, rules)
+        known.add(source)
+        tensor, expected = theirs.get(source), rule.shape(tuple(like.shape))
+        if not isinstance(tensor, torch.Tensor):
+            problems.append(
+                f"{source}: {'no tensor' if source in theirs else 'missing'}; expected {expected}"
+            )
+        elif tuple(tensor.shape) != expected:
+            problems.append(f"{source}: shape {tuple(tensor.shape)}; expected {expected}")
+        else:
+            try:
+                found[name] = rule.convert(tensor)
+            except ValueError as error:
+                problems.append(f"{source}: {error}")
+    problems += [
+        f"{name}: unexpected; the configured model has no such tensor" for name in theirs if name not in known
+    ]
+    if problems:
+        more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
+        raise CheckpointError(
+            "\n  ".join(["weights that do not fit their configuration:", *problems[:10], *more])
+        )
+    return found

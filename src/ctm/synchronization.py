@@ -1,0 +1,188 @@
+"""How the machine reads its own activity: synchronization between neurons over time (section 3.4, appendix H).
+
+A representation is asked twice per machine, once to drive attention (action) and once to answer (output). Each has
+`prepare` (once per forward pass), `start` (with the very first activity z^1) and `step` (once per tick); `read` gives
+the representation.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from ctm.config import Config
+from ctm.pairings import Pairing, Role
+
+MAXIMUM_DECAY = 15.0
+"""Decays r are kept in [0, 15], as the authors do; exp(-15) forgets everything but the present."""
+
+
+class RepresentationConfig(Config):
+    """Base of the ways to read the latent state."""
+
+    claims: int = 0
+    """How many neurons the representation must have for itself."""
+
+    @abstractmethod
+    def size(self, neurons: int) -> int:
+        """R, the length of the representation of a machine with D = `neurons`."""
+
+    @abstractmethod
+    def build(self, neurons: int, role: Role, generator: Generator) -> nn.Module:
+        """Makes the representation; neuron pairs come from `generator`."""
+
+
+class SynchronizationState(NamedTuple):
+    """The two running sums of appendix H, eq. 15 to 17."""
+
+    numerator: Tensor  # alpha (B, P): decayed sum of products z_i z_j
+    normaliser: Tensor  # beta (1, P): decayed count of ticks; does not depend on the data
+
+
+class Synchronization(nn.Module):
+    """Decayed inner products of neuron pairs over all ticks so far, updated recursively (eq. 10, appendix H).
+
+    Args:
+        config: which pairs.
+        neurons: D.
+        role: "action" or "output".
+        generator: draws the pairs.
+
+    Attributes:
+        decay: (P,) r_ij >= 0, learnable; 0 (the start) never forgets.
+        left, right: (P,) the neurons of each pair; buffers, fixed for life.
+    """
+
+    @dataclass(frozen=True)
+    class Config(RepresentationConfig, kind="synchronization"):
+        """Synchronization of chosen neuron pairs."""
+
+        pairing: Pairing
+        """Which pairs of neurons are compared."""
+
+        @property
+        def claims(self) -> int:
+            return self.pairing.needs
+
+        def size(self, neurons: int) -> int:
+            return self.pairing.count
+
+        def build(self, neurons: int, role: Role, generator: Generator) -> "Synchronization":
+            return Synchronization(self, neurons, role, generator)
+
+    left: Tensor
+    right: Tensor
+
+    def __init__(
+        self, config: "Synchronization.Config", neurons: int, role: Role, generator: Generator
+    ) -> None:
+        super().__init__()
+        self.size = config.pairing.count
+        self.decay = nn.Parameter(torch.zeros(self.size))
+        left, right = config.pairing.draw(neurons, role, generator)
+        self.register_buffer("left", left)
+        self.register_buffer("right", right)
+
+    def prepare(self) -> Float[Tensor, " P"]:
+        """The factor exp(-r) by which every pair forgets at each tick."""
+        return torch.exp(-within_bounds(self.decay, 0.0, MAXIMUM_DECAY))
+
+    def start(self, z: Float[Tensor, "B D"]) -> SynchronizationState:
+        """The state when z^1 is all there has been."""
+        return SynchronizationState(z[:, self.left] * z[:, self.right], z.new_ones(1, self.size))
+
+    def step(
+        self, state: SynchronizationState, z: Float[Tensor, "B D"], forgetting: Float[Tensor, " P"]
+    ) -> SynchronizationState:
+        """Takes in the post-activations of one more tick."""
+        product = z[:, self.left] * z[:, self.right]  # (B, P)
+        return SynchronizationState(forgetting * state.numerator + product, forgetting * state.normaliser + 1)
+
+    def read(self, state: SynchronizationState) -> Float[Tensor, "B P"]:
+        """S_ij of eq. 10."""
+        return state.numerator / state.normaliser.sqrt()
+
+
+class Snapshot(nn.Module):
+    """The latent state itself, without its history: the ablation of appendix G.3 and what an LSTM offers."""
+
+    @dataclass(frozen=True)
+    class Config(RepresentationConfig, kind="snapshot"):
+        """Reads z directly."""
+
+        def size(self, neurons: int) -> int:
+            return neurons
+
+        def build(self, neurons: int, role: Role, generator: Generator) -> "Snapshot":
+            return Snapshot(neurons)
+
+    def __init__(self, neurons: int) -> None:
+        super().__init__()
+        self.size = neurons
+
+    def prepare(self) -> None:
+        """Nothing is shared by all ticks."""
+
+    def start(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """z^1 itself."""
+        return z
+
+    def step(self, state: Tensor, z: Float[Tensor, "B D"], prepared: None) -> Float[Tensor, "B D"]:
+        """Forgets everything but the present."""
+        return z
+
+    def read(self, state: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """The state is the representation."""
+        return state
+
+
+class Silent(nn.Module):
+    """Says nothing: for observers that do not ask."""
+
+    @dataclass(frozen=True)
+    class Config(RepresentationConfig, kind="silent"):
+        """No representation."""
+
+        def size(self, neurons: int) -> int:
+            return 0
+
+        def build(self, neurons: int, role: Role, generator: Generator) -> "Silent":
+            return Silent()
+
+    def prepare(self) -> None:
+        """Nothing."""
+
+    def start(self, z: Tensor) -> None:
+        """Nothing."""
+
+    def step(self, state: None, z: Tensor, prepared: None) -> None:
+        """Nothing."""
+
+    def read(self, state: None) -> None:
+        """Nothing."""
+
+
+class _WithinBounds(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value: Tensor, low: float, high: float) -> Tensor:
+        ctx.save_for_backward(value)
+        ctx.bounds = low, high
+        return value.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        (value,), (low, high) = ctx.saved_tensors, ctx.bounds
+        outward = ((value < low) & (grad > 0)) | ((value > high) & (grad < 0))  # descent would leave further
+        return grad.masked_fill(outward, 0), None, None
+
+
+def within_bounds(value: Tensor, low: float, high: float) -> Tensor:
+    """Clamps without the dead gradient of `clamp`: what is out of bounds can always come back.
+
+    The gradient passes unchanged, except where the value is out of bounds and gradient descent would push it
+    further out. The authors reach the same end by overwriting the parameter during the forward pass.
+    """
+    return _WithinBounds.apply(value, low, high)

@@ -1,0 +1,128 @@
+"""What the training engine asks of a task: batches, a loss, scores."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from torch import Tensor
+
+from ctm.config import Config
+from ctm.losses import Second, cross_entropy_over_ticks, two_tick_loss
+from ctm.thoughts import Thoughts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+Split = Literal["train", "test"]
+
+
+class DataError(Exception):
+    """Data that are missing or broken; the message says what was expected and how to get it."""
+
+
+class Batch(NamedTuple):
+    """Some samples."""
+
+    inputs: Tensor  # (B, …)
+    targets: Tensor  # (B, *answer)
+
+
+@dataclass(frozen=True)
+class TaskConfig(Config):
+    """Base of the tasks: where data come from and what a good answer is."""
+
+    second: Second = "most_certain"
+    """Second tick of the loss: "most_certain" as a CTM is trained, "last" as the baselines are."""
+
+    @abstractmethod
+    def build(self) -> "Task":
+        """Finds the data.
+
+        Raises:
+            DataError: if they are missing or broken.
+        """
+
+
+class Task(ABC):
+    """A supervised task. All randomness is a function of the arguments, so a run can be resumed exactly."""
+
+    config: TaskConfig
+    headline: str = "accuracy"
+    """The score that decides which checkpoint is the best; higher is better."""
+
+    @abstractmethod
+    def batch(self, seed: int, iteration: int, size: int) -> Batch:
+        """The training batch of an iteration."""
+
+    @abstractmethod
+    def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
+        """The fixed evaluation samples of a split, in batches of at most `size`, in the same order every time."""
+
+    def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
+        """What training minimises, (): by default cross-entropy at two ticks per sample (section 3.5)."""
+        losses = cross_entropy_over_ticks(thoughts.logits, targets)
+        return two_tick_loss(losses, thoughts.certainty, self.config.second)
+
+    def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
+        """What evaluation reports, per sample: each (B,) or (B, T); the evaluation averages over samples.
+
+        By default "accuracy" at the most certain tick, averaged over answer positions, "accuracy_last" at the last
+        tick, "accuracy_by_tick", "certainty_by_tick", and for answers of several positions "whole_accuracy", which
+        is 1 where all of them are right.
+        """
+        right = (thoughts.logits.argmax(-1) == targets.unsqueeze(1)).float()  # (B, T, *answer)
+        right = right.view(*right.shape[:2], -1)  # (B, T, positions)
+        chosen = thoughts.most_certain_tick()[:, -1:]  # (B, 1)
+        by_tick = right.mean(-1)  # (B, T)
+        scores = {
+            "accuracy": by_tick.gather(1, chosen).squeeze(1),
+            "accuracy_last": by_tick[:, -1],
+            "accuracy_by_tick": by_tick,
+            "certainty_by_tick": thoughts.certainty,
+        }
+        if targets.dim() > 1:
+            whole = right.amin(-1)  # (B, T)
+            scores |= {"whole_accuracy": whole.gather(1, chosen).squeeze(1), "whole_accuracy_by_tick": whole}
+        return scores
+
+    @abstractmethod
+    def read(self, path: Path) -> Tensor:
+        """One input, (1, …), from a file of the user's.
+
+        Raises:
+            DataError: if it is missing or not what the task takes.
+        """
+
+    @abstractmethod
+    def spell(self, answer: Tensor) -> str:
+        """One answer, classes (*answer), as a person would write it."""
+
+    @abstractmethod
+    def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> Iterator["np.ndarray"]:
+        """Frames (H, W, 3) of the machine thinking about a single sample.
+
+        Args:
+            thoughts: of a batch of one, recorded.
+            inputs: (1, …).
+            target: (*answer), if known.
+        """
+
+    @abstractmethod
+    def figures(self, thoughts: Thoughts, samples: Batch) -> Iterator[tuple[str, "Figure"]]:
+        """Named pictures that only this task has, of recorded thoughts about some samples."""
+
+    def sample(self, index: int) -> Batch:
+        """The test sample of an index, as a batch of one.
+
+        Raises:
+            DataError: if there are not so many.
+        """
+        seen = 0
+        for batch in self.evaluation("test", 1000):
+            if 0 <= index - seen < len(batch.inputs):
+                return Batch(*(part[index - seen : index - seen + 1] for part in batch))
+            seen += len(batch.inputs)
+        raise DataError(f"index {index}: there are {seen} test samples, 0 to {seen - 1}")

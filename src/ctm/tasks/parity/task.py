@@ -1,0 +1,88 @@
+"""For every position of a sequence of +1 and -1: is the number of -1 up to here odd?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Generator, Tensor
+
+from ctm.randomness import generator
+from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
+from ctm.thoughts import Thoughts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+
+class Parity(Task):
+    """Sequences (B, L) of signs, drawn on the fly; the answer is a class at each of L positions, 1 for odd."""
+
+    headline = "whole_accuracy"
+
+    @dataclass(frozen=True)
+    class Config(TaskConfig, kind="parity"):
+        """Cumulative parity."""
+
+        length: int = 64
+        """L, length of a sequence."""
+        evaluation_samples: int = 1000
+        """How many sequences an evaluation looks at; fixed, and never part of the training stream."""
+
+        def validate(self) -> None:
+            self.require(self.length >= 1, "length", "at least 1")
+            self.require(self.evaluation_samples >= 1, "evaluation_samples", "at least 1")
+
+        def build(self) -> "Parity":
+            return Parity(self)
+
+    def __init__(self, config: "Parity.Config") -> None:
+        self.config = config
+
+    def batch(self, seed: int, iteration: int, size: int) -> Batch:
+        return self.draw(size, generator(seed, "batch", iteration))
+
+    def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
+        samples = self.draw(self.config.evaluation_samples, generator("parity", split))
+        for inputs, targets in zip(*(part.split(size) for part in samples), strict=True):
+            yield Batch(inputs, targets)
+
+    def draw(self, size: int, source: Generator) -> Batch:
+        """Random sequences and their parities."""
+        signs = torch.randint(2, (size, self.config.length), generator=source) * 2 - 1  # (B, L)
+        return Batch(signs.float(), parities(signs))
+
+    def read(self, path: Path) -> Tensor:
+        """A text file of + and -, as many as the task is long; white space does not count."""
+        try:
+            text = "".join(path.read_text().split())
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read ({error})") from None
+        if set(text) - {"+", "-"} or len(text) != self.config.length:
+            shown = text if len(text) <= 40 else text[:40] + "…"
+            raise DataError(f"{path}: {shown!r}: expected {self.config.length} signs, each + or -")
+        return torch.tensor([[1.0 if sign == "+" else -1.0 for sign in text]])
+
+    def spell(self, answer: Tensor) -> str:
+        return "".join("eo"[parity] for parity in answer.tolist()) + " (e even, o odd)"
+
+    def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> "Iterator[np.ndarray]":
+        from ctm.analysis.parity import parity_frames
+
+        return parity_frames(inputs[0], parities(inputs[0]), thoughts.logits[0], thoughts.record.attention[0])
+
+    def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
+        from ctm.analysis.parity import accuracy_by_position, parity_picture
+
+        signs, targets = samples
+        record = thoughts.record
+        yield "trajectories", parity_picture(signs[0], targets[0], thoughts.logits[0], record.attention[0])
+        right = (thoughts.logits.argmax(-1) == targets.unsqueeze(1)).float()  # (B, T, L)
+        yield "positions", accuracy_by_position(right.mean(0), record.attention.mean((0, 2)))
+
+
+def parities(signs: Tensor) -> Tensor:
+    """(…, L) of +1 and -1 to (…, L): 1 where the number of -1 up to and including this position is odd, else 0."""
+    return (signs < 0).long().cumsum(-1) % 2

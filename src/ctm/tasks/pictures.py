@@ -1,0 +1,63 @@
+"""Tasks that name what is in a picture."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctm.tasks.arrays import ArrayTask
+from ctm.tasks.base import Batch, DataError
+from ctm.thoughts import Thoughts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class PictureTask(ArrayTask):
+    """One label for each grey picture, bright strokes on dark ground; pictures are stored as bytes (N, H, W)."""
+
+    def read(self, path: Path) -> Tensor:
+        """A picture file, made grey, square and as small as the task's own; dark on bright ones are inverted."""
+        from PIL import Image, ImageOps, UnidentifiedImageError
+
+        try:
+            picture = ImageOps.exif_transpose(Image.open(path)).convert("L")
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file") from None
+        except (UnidentifiedImageError, OSError) as error:
+            raise DataError(f"{path}: not a picture that can be read ({error})") from None
+        height, width = self.test.inputs.shape[1:]
+        pixels = torch.from_numpy(
+            np.asarray(ImageOps.pad(picture, (width, height), color=_ground(picture))).copy()
+        )
+        return self.inputs(pixels.unsqueeze(0) if _ground(picture) < 128 else 255 - pixels.unsqueeze(0))
+
+    def spell(self, answer: Tensor) -> str:
+        return str(int(answer))
+
+    def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> Iterator[np.ndarray]:
+        from ctm.analysis.looking import looking_frames
+
+        return looking_frames(
+            thoughts, self.visible(inputs[0]), None if target is None else int(target), steps=2
+        )
+
+    def figures(self, thoughts: Thoughts, samples: Batch) -> Iterator[tuple[str, "Figure"]]:
+        from ctm.analysis.looking import looking
+
+        yield "attention", looking(thoughts, self.visible(samples.inputs[0]), int(samples.targets[0]))
+
+    def visible(self, seen: Tensor) -> Tensor:
+        """What the model sees of a picture, (1, H, W), as brightness from 0 to 1."""
+        low, high = seen.amin(), seen.amax()
+        return (seen - low) / (high - low).clamp_min(1e-6)
+
+
+def _ground(picture) -> int:
+    """The brightness of a picture's ground: the median of its border."""
+    pixels = np.asarray(picture)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return int(np.median(border))

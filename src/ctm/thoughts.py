@@ -1,0 +1,89 @@
+"""What a machine returns: an answer for every tick, how sure each is, and the ways to choose among them."""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Rule = Literal["last", "most_certain", "mean", "certainty_weighted", "sure"]
+RULES: tuple[Rule, ...] = ("last", "most_certain", "mean", "certainty_weighted", "sure")
+
+
+class Record(NamedTuple):
+    """Everything that happened inside, tick by tick; made by `record=True`."""
+
+    pre_activations: Tensor | None  # (B, T, D); nothing for cores that have none
+    post_activations: Tensor  # (B, T, D), without the start state
+    action: Tensor | None  # (B, T, P_action), as it formed the query; nothing where nothing is asked
+    attention: Tensor | None  # (B, T, heads, L); nothing where there is none
+    output: Tensor  # (B, T, P_output)
+    grid: tuple[int, ...]  # shape of the feature map whose cells are the L tokens
+
+
+class Thoughts(NamedTuple):
+    """The result of a forward pass, the same for every model."""
+
+    logits: Tensor  # (B, T, *answer, C)
+    certainty: Tensor  # (B, T)
+    state: Any  # to go on thinking from here: model(x, state=thoughts.state)
+    record: Record | None = None
+
+    @property
+    def ticks(self) -> int:
+        """T, how many ticks were thought."""
+        return self.logits.shape[1]
+
+    def at(self, rule: Rule | int = "most_certain", threshold: float = 0.8) -> Tensor:
+        """One answer per sample, (B, *answer, C), chosen over all ticks.
+
+        Args:
+            rule: a tick (negative ones count from the end), or one of the rules of `answers`.
+            threshold: the certainty that counts as sure; only for the rule "sure".
+
+        Raises:
+            IndexError: for a tick that was not thought.
+            ValueError: for an unknown rule.
+        """
+        if isinstance(rule, int):
+            if not -self.ticks <= rule < self.ticks:
+                raise IndexError(f"tick {rule}: there are {self.ticks} ticks, 0 to {self.ticks - 1}")
+            return self.logits[:, rule]
+        return self.answers(rule, threshold)[:, -1]
+
+    def answers(self, rule: Rule, threshold: float = 0.8) -> Tensor:
+        """The answer one would give at every tick, knowing only the ticks so far: (B, T, *answer, C).
+
+        Args:
+            rule: "last", the tick itself; "most_certain", the most certain tick so far; "mean", the mean of logits
+                so far; "certainty_weighted", their mean weighted by certainty (appendix E.3); "sure", the mean since
+                the first tick whose certainty reached `threshold`, and the tick itself until then.
+            threshold: the certainty that counts as sure.
+        """
+        if rule == "last":
+            return self.logits
+        if rule == "most_certain":
+            best = self.most_certain_tick()  # (B, T)
+            return self.logits.gather(1, _broadcast(best, self.logits).expand_as(self.logits))
+        if rule == "mean":
+            return _weighted_mean_so_far(self.logits, torch.ones_like(self.certainty))
+        if rule == "certainty_weighted":
+            return _weighted_mean_so_far(self.logits, self.certainty)
+        if rule == "sure":
+            sure = (self.certainty >= threshold).cummax(dim=1).values  # (B, T) from the first sure tick on
+            mean = _weighted_mean_so_far(self.logits, sure.float())
+            return torch.where(_broadcast(sure, self.logits), mean, self.logits)
+        raise ValueError(f"rule = {rule!r}: expected a tick or one of {', '.join(RULES)}")
+
+    def most_certain_tick(self) -> Tensor:
+        """For every tick, which tick up to it was the most certain, (B, T)."""
+        return self.certainty.cummax(dim=1).indices
+
+
+def _broadcast(per_tick: Float[Tensor, "B T"], like: Tensor) -> Tensor:
+    return per_tick.view(*per_tick.shape, *[1] * (like.dim() - 2))
+
+
+def _weighted_mean_so_far(logits: Tensor, weight: Float[Tensor, "B T"]) -> Tensor:
+    weight = _broadcast(weight, logits)
+    return (logits * weight).cumsum(1) / weight.cumsum(1).clamp_min(torch.finfo(weight.dtype).tiny)

@@ -1,0 +1,37 @@
+"""One engine for every supervised task.
+
+>>> run = Run.create("runs/parity", experiment)
+>>> outcome = train(run)                        # stop it whenever you like
+>>> outcome = train(Run.open("runs/parity"))    # goes on exactly where it stopped
+>>> model = run.load_model("best")
+"""
+
+from ctm.training.checkpoint import Checkpoint, RunError
+from ctm.training.clipping import Clipping, NoClipping, NormClipping, QuantileClipping
+from ctm.training.config import AdamW, Experiment, TrainingConfig
+from ctm.training.engine import Outcome, train
+from ctm.training.evaluation import evaluate
+from ctm.training.run import Run, RunExists
+from ctm.training.schedules import Cosine, Multistep, Schedule
+from ctm.training.sitting import Diverged
+
+__all__ = [
+    "AdamW",
+    "Checkpoint",
+    "Clipping",
+    "Cosine",
+    "Diverged",
+    "Experiment",
+    "Multistep",
+    "NoClipping",
+    "NormClipping",
+    "Outcome",
+    "QuantileClipping",
+    "Run",
+    "RunError",
+    "RunExists",
+    "Schedule",
+    "TrainingConfig",
+    "evaluate",
+    "train",
+]

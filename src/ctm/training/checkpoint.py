@@ -1,0 +1,117 @@
+"""A checkpoint: a folder of three files, written completely or not at all.
+
+* `model.safetensors`: weights and buffers, by their names in the model
+* `training.safetensors`: what the optimiser and the clipping remember
+* `state.json`: the iteration and other single numbers
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from ctm.training.files import remove_folder, sync
+
+
+class RunError(Exception):
+    """A run that cannot be opened, or cannot go on; the message says what is wrong in one line."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A finished checkpoint on disk."""
+
+    path: Path
+    """Its folder, named after the iteration."""
+
+    @property
+    def iteration(self) -> int:
+        """How many optimiser steps were done."""
+        return int(self.path.name)
+
+    def state(self) -> dict[str, Any]:
+        """The content of `state.json`."""
+        try:
+            return json.loads((self.path / "state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path / 'state.json'}: broken checkpoint: {error}") from None
+
+    def load_weights(self, model: nn.Module) -> None:
+        """Loads weights and buffers into a model that must have exactly these."""
+        model.load_state_dict(self.tensors("model.safetensors", model.state_dict()))
+
+    def tensors(self, name: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Reads one of the files of tensors.
+
+        Args:
+            name: the file.
+            expected: tensors of the names and shapes that it must have.
+
+        Raises:
+            RunError: if the file cannot be read, or a tensor is missing, unexpected or of another shape.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        path = self.path / name
+        try:
+            tensors = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise RunError(f"{path}: broken checkpoint: {error}") from None
+        for tensor in sorted(expected.keys() | tensors.keys()):
+            if tensor not in tensors:
+                raise RunError(f"{path}: broken checkpoint: {tensor} is missing")
+            if tensor not in expected:
+                raise RunError(f"{path}: broken checkpoint: {tensor} is unexpected")
+            if tensors[tensor].shape != expected[tensor].shape:
+                shapes = f"{tuple(tensors[tensor].shape)}, expected {tuple(expected[tensor].shape)}"
+                raise RunError(f"{path}: broken checkpoint: {tensor} has shape {shapes}")
+        return tensors
+
+
+def checkpoints(folder: Path) -> list[Checkpoint]:
+    """The complete checkpoints in a folder, oldest first."""
+    found = [Checkpoint(path) for path in folder.glob("*") if re.fullmatch(r"\d{8,}", path.name)]
+    return sorted(found, key=lambda checkpoint: checkpoint.iteration)
+
+
+def save_checkpoint(
+    folder: Path, weights: Mapping[str, Tensor], training: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> Checkpoint:
+    """Writes a checkpoint into a temporary folder, waits for the disk, and gives it its name.
+
+    Args:
+        folder: where the checkpoints of the run are.
+        weights: the model's tensors.
+        training: tensors of the optimiser and the clipping.
+        state: numbers; "iteration" names the checkpoint.
+    """
+    from safetensors.torch import save_file
+
+    final = folder / f"{state['iteration']:08d}"
+    temporary = folder / f".{final.name}.writing"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, tensors in (("model.safetensors", weights), ("training.safetensors", training)):
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, temporary / name)
+    (temporary / "state.json").write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+    for path in (*temporary.iterdir(), temporary):
+        sync(path)
+    os.rename(temporary, final)
+    sync(folder)
+    return Checkpoint(final)
+
+
+def prune(folder: Path, keep: int, best: int | None) -> None:
+    """Removes all but the `keep` latest checkpoints and the `best`, and what crashes left behind."""
+    for leftover in folder.glob(".*"):
+        shutil.rmtree(leftover)
+    for checkpoint in checkpoints(folder)[:-keep]:
+        if checkpoint.iteration != best:
+            remove_folder(checkpoint.path)

@@ -1,0 +1,95 @@
+"""An experiment: a task, a model, and how the one learns the other."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn, optim
+
+from ctm.config import Config
+from ctm.machine import MachineConfig
+from ctm.tasks.base import TaskConfig
+from ctm.training.clipping import Clipping, NoClipping
+from ctm.training.schedules import Cosine, Schedule
+
+
+@dataclass(frozen=True)
+class AdamW(Config):
+    """The optimiser."""
+
+    learning_rate: float = 1e-4
+    """Peak learning rate."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of the running mean and of the running square of the gradient."""
+    epsilon: float = 1e-8
+    """Added to the root of the running square."""
+
+    def validate(self) -> None:
+        self.require(self.learning_rate > 0, "learning_rate", "above 0")
+        self.require(self.weight_decay >= 0, "weight_decay", "0 or more")
+        self.require(all(0 <= beta < 1 for beta in self.betas), "betas", "0 <= beta < 1")
+        self.require(self.epsilon > 0, "epsilon", "above 0")
+
+    def build(self, model: nn.Module) -> optim.AdamW:
+        """Makes the optimiser of a model's parameters, in the order of `named_parameters`."""
+        rate, betas = self.learning_rate, self.betas
+        return optim.AdamW(model.parameters(), rate, betas, self.epsilon, self.weight_decay)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Config):
+    """How to learn."""
+
+    iterations: int
+    """Optimiser steps."""
+    batch_size: int = 64
+    """Samples of an optimiser step, over all processes and micro-batches."""
+    accumulate: int = 1
+    """Micro-batches of an optimiser step: more take less memory."""
+    optimizer: AdamW = AdamW()
+    """The optimiser."""
+    schedule: Schedule = Cosine()
+    """How the learning rate changes."""
+    clipping: Clipping = NoClipping()
+    """How gradients are bounded."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of the model; weights stay fp32. fp16, with loss scaling, needs a GPU."""
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; "auto" takes a GPU if there is one."""
+    devices: int = 1
+    """Processes of a machine, one for each device; several train data-parallel."""
+    nodes: int = 1
+    """Machines."""
+    seed: int = 0
+    """Seed of the initial weights, the batches and dropout."""
+    log_every: int = 100
+    """Iterations from one line of training metrics to the next."""
+    evaluate_every: int = 1000
+    """Iterations from one evaluation to the next; one comes before the first step and one after the last."""
+    evaluation_batch: int = 256
+    """Samples of a forward pass of evaluation."""
+    checkpoint_every: int = 1000
+    """Iterations from one checkpoint to the next."""
+    keep: int = 2
+    """Latest checkpoints that stay; the best one stays always."""
+
+    def validate(self) -> None:
+        counts = ("batch_size", "accumulate", "devices", "nodes", "evaluation_batch", "keep")
+        for name in ("iterations", *counts, "log_every", "evaluate_every", "checkpoint_every"):
+            self.require(getattr(self, name) >= 1, name, "at least 1")
+        parts = self.accumulate * self.devices * self.nodes
+        expected = f"a multiple of accumulate * devices * nodes = {parts}"
+        self.require(self.batch_size % parts == 0, "batch_size", expected)
+
+
+@dataclass(frozen=True)
+class Experiment(Config):
+    """Everything that defines a run."""
+
+    task: TaskConfig
+    """What to learn."""
+    model: MachineConfig
+    """What learns it."""
+    training: TrainingConfig
+    """How."""

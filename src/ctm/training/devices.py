@@ -1,0 +1,63 @@
+"""Starting Lightning Fabric: devices, processes and precision."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from ctm.training.checkpoint import RunError
+from ctm.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+_PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def launch(plan: TrainingConfig) -> "Fabric":
+    """Starts Fabric, and for several devices the other processes; each runs the whole program again.
+
+    Raises:
+        RunError: if the devices that `plan` asks for are not there.
+    """
+    from lightning.fabric import Fabric
+
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # no advert, no list of devices
+    _check(plan)
+    fabric = Fabric(
+        accelerator=plan.accelerator,
+        devices=plan.devices,
+        num_nodes=plan.nodes,
+        strategy="ddp" if plan.devices * plan.nodes > 1 else "auto",
+        precision=_PRECISIONS[plan.precision],
+    )
+    fabric.launch()
+    return fabric
+
+
+def _check(plan: TrainingConfig) -> None:
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    on_gpu = plan.accelerator == "cuda" or (plan.accelerator == "auto" and gpus > 0)
+    if on_gpu and gpus < plan.devices:
+        raise RunError(f"training.devices = {plan.devices}: there are {gpus} GPUs")
+    if plan.precision == "fp16" and not on_gpu:
+        raise RunError("training.precision = 'fp16': needs a GPU; use 'bf16' or 'fp32'")
+    started, wanted = os.environ.get("WORLD_SIZE", "1"), str(plan.devices * plan.nodes)
+    if "TORCHELASTIC_RUN_ID" in os.environ and started != wanted:
+        raise RunError(f"training.devices * training.nodes = {wanted}: torchrun started {started} processes")
+
+
+def reduced(fabric: "Fabric", tensor: Tensor, how: Literal["mean", "sum", "max"]) -> Tensor:
+    """A tensor, reduced over all processes."""
+    return fabric.all_reduce(tensor.clone(), reduce_op=how)  # ty: ignore[invalid-explicit-return]
+
+
+@contextlib.contextmanager
+def random_state_untouched(device: torch.device) -> Generator[None, None, None]:
+    """Gives the caller's random state back at the end; the engine seeds the global generators."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield

@@ -1,0 +1,64 @@
+"""The one trainer of every supervised task, on a laptop or on several GPUs."""
+
+from dataclasses import dataclass
+
+from ctm.training.devices import launch, random_state_untouched
+from ctm.training.interruption import Interruption
+from ctm.training.learner import Learner
+from ctm.training.run import Run
+from ctm.training.sitting import Sitting
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How `train` ended."""
+
+    iteration: int
+    """Steps done, over all sittings."""
+    signal: int | None
+    """The number of the signal that interrupted the run; nothing if it is finished."""
+    best: float
+    """The best headline score on the test split."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether there is more to do: `train(Run.open(path))` goes on exactly where it stopped."""
+        return self.signal is not None
+
+
+def train(run: Run, *, quiet: bool = False) -> Outcome:
+    """Trains a run from its beginning, or goes on from its last checkpoint as if it had never stopped.
+
+    SIGINT and SIGTERM end it after the iteration, with a checkpoint; with several processes, after the
+    next one that is logged. A second SIGINT stops at once.
+
+    Args:
+        run: the run; its folder gets the metrics and the checkpoints.
+        quiet: show no progress.
+
+    Raises:
+        DataError: if the task's data are missing.
+        Diverged: if the loss or the weights are not finite any more.
+        RunError: if the run cannot go on from its checkpoint, or the devices that it asks for are not there.
+    """
+    plan = run.experiment.training
+    task = run.experiment.task.build()
+    fabric = launch(plan)
+    with random_state_untouched(fabric.device), Interruption() as interruption:
+        learner = Learner(run.experiment, task, fabric)
+        with Sitting(run, task, learner, quiet) as sitting:
+            if sitting.fresh:
+                sitting.evaluate()
+                sitting.save()
+            signal = None
+            while learner.iteration < plan.iterations and signal is None:
+                logs = sitting.due(plan.log_every, ahead=1)
+                metrics = learner.step(measure=logs)
+                sitting.note(metrics)
+                improved = sitting.due(plan.evaluate_every) and sitting.evaluate()
+                signal = interruption.agreed(fabric, meet=logs)
+                if signal is not None or improved or sitting.due(plan.checkpoint_every):
+                    sitting.save()
+        fabric.barrier()
+    finished = learner.iteration == plan.iterations
+    return Outcome(learner.iteration, None if finished else signal, sitting.best["score"])

@@ -1,0 +1,31 @@
+"""Writing files so that a crash at any moment leaves the old or the new, never a half."""
+
+import os
+import shutil
+from pathlib import Path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a file's content."""
+    temporary = path.with_name(f".{path.name}.writing")
+    temporary.write_text(text, encoding="utf-8")
+    sync(temporary)
+    os.replace(temporary, path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file or a folder's list of names is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder; if that is interrupted, what is left has a hidden name."""
+    hidden = folder.with_name(f".{folder.name}.removing")
+    shutil.rmtree(hidden, ignore_errors=True)
+    os.rename(folder, hidden)
+    shutil.rmtree(hidden)

@@ -1,0 +1,50 @@
+"""Stopping politely when asked to by a signal."""
+
+import signal
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from ctm.training.devices import reduced
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+class Interruption:
+    """Notes SIGINT and SIGTERM while it is open, instead of dying of them; a second SIGINT stops at once.
+
+    Attributes:
+        signal: the number of the signal that came, if one did.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # handlers cannot be set elsewhere
+            numbers = (signal.SIGINT, signal.SIGTERM)
+            self._before = {number: signal.signal(number, self._note) for number in numbers}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def agreed(self, fabric: "Fabric", meet: bool) -> int | None:
+        """The signal on which all processes stop after this iteration, if there is one.
+
+        A single process stops at once; several ask each other only when they `meet`, for that takes time.
+        """
+        if fabric.world_size == 1:
+            return self.signal
+        mine = torch.tensor(self.signal or 0, device=fabric.device)
+        return (int(reduced(fabric, mine, "max")) or None) if meet else None
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number

@@ -1,0 +1,155 @@
+"""A run: the folder where an experiment's configuration, metrics and checkpoints are."""
+
+import json
+import os
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+import yaml
+
+from ctm.config import ConfigError
+from ctm.machine import ContinuousThoughtMachine
+from ctm.training.checkpoint import Checkpoint, RunError, checkpoints
+from ctm.training.config import Experiment
+from ctm.training.files import write_atomically
+
+_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # set by whatever started several processes
+
+
+class RunExists(RunError):
+    """The folder of a new run has something in it already."""
+
+
+class Run:
+    """A training run on disk.
+
+    * `config.yaml`: the experiment
+    * `environment.json`: versions of what made it
+    * `metrics.jsonl`: a line for every logged step and every evaluation, the same for the same seed
+    * `timing.jsonl`: how long it took
+    * `tensorboard/`: the same metrics, for TensorBoard
+    * `checkpoints/00001000/`: weights, and everything needed to go on
+
+    Made by `Run.create` or `Run.open`.
+
+    Attributes:
+        path: the folder.
+        experiment: the task, the model and the training.
+    """
+
+    def __init__(self, path: Path, experiment: Experiment) -> None:
+        self.path = path
+        self.experiment = experiment
+
+    @classmethod
+    def create(cls, path: str | Path, experiment: Experiment) -> Self:
+        """Makes the folder of a new run; of several processes, the first one does and the others wait.
+
+        Raises:
+            RunExists: if the folder is not empty.
+        """
+        path = Path(path)
+        if any(os.environ.get(rank, "0") != "0" for rank in _RANKS):
+            return cls._wait(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunExists(f"{path}: exists already; go on with it, remove it, or choose another folder")
+        (path / "checkpoints").mkdir(parents=True)
+        versions = {"ctm": _version("continuous-thought-machines"), "torch": torch.__version__}
+        versions |= {"lightning": _version("lightning"), "python": platform.python_version()}
+        write_atomically(path / "environment.json", json.dumps(versions, indent=2) + "\n")
+        write_atomically(path / "config.yaml", yaml.safe_dump(experiment.to_dict(), sort_keys=False))
+        return cls(path, experiment)
+
+    @classmethod
+    def _wait(cls, path: Path, seconds: float = 60) -> Self:
+        deadline = time.monotonic() + seconds
+        while not (path / "config.yaml").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Opens the folder of an existing run.
+
+        Raises:
+            RunError: if it is not one, or its configuration cannot be read.
+        """
+        import ctm.catalog  # noqa: F401  makes the kinds of all parts and tasks known
+
+        path = Path(path)
+        try:
+            text = (path / "config.yaml").read_text(encoding="utf-8")
+        except OSError:
+            raise RunError(f"{path}: not a run: it has no config.yaml") from None
+        try:
+            return cls(path, Experiment.from_dict(yaml.safe_load(text)))
+        except (ConfigError, yaml.YAMLError) as error:
+            raise RunError(f"{path / 'config.yaml'}: {' '.join(str(error).split())}") from None
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`, in order.
+
+        Training lines have "iteration" (steps done), "loss", "certainty", "accuracy", "learning_rate" and
+        "gradient_norm", all of that step's batch; evaluation lines have "iteration", "split", "loss" and the scores
+        of the task.
+        """
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """The complete checkpoints, oldest first."""
+        return checkpoints(self.path / "checkpoints")
+
+    def latest(self) -> Checkpoint:
+        """The last checkpoint.
+
+        Raises:
+            RunError: if there is none.
+        """
+        found = self.checkpoints()
+        if not found:
+            raise RunError(f"{self.path}: no checkpoint yet")
+        return found[-1]
+
+    def best(self) -> Checkpoint:
+        """The checkpoint of the best headline score on the test split.
+
+        Raises:
+            RunError: if there is none.
+        """
+        latest = self.latest()
+        path = latest.path.with_name(f"{latest.state()['best']['iteration']:08d}")
+        if not path.is_dir():
+            raise RunError(f"{path}: the best checkpoint is gone")
+        return Checkpoint(path)
+
+    def load_model(
+        self, which: Literal["best", "last"] = "best", device: str | torch.device = "cpu"
+    ) -> ContinuousThoughtMachine:
+        """The trained model, in evaluation mode.
+
+        Args:
+            which: the checkpoint of the best test score, or the last one.
+            device: where to put it.
+
+        Raises:
+            RunError: if there is no checkpoint, or it is broken.
+        """
+        checkpoint = self.best() if which == "best" else self.latest()
+        model = self.experiment.model.build()
+        checkpoint.load_weights(model)
+        return model.to(device).eval()
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,89 @@
+"""Small machines of every kind, for property tests."""
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import ctm
+
+
+@st.composite
+def pairings(draw: st.DrawFn) -> ctm.Config:
+    if draw(st.booleans()):
+        return draw(st.sampled_from([ctm.Dense, ctm.SemiDense]))(draw(st.integers(1, 5)))
+    pairs = draw(st.integers(1, 12))
+    return ctm.RandomPairs(pairs, self_pairs=draw(st.integers(0, pairs)))
+
+
+def representations() -> st.SearchStrategy:
+    return st.one_of(st.builds(ctm.Synchronization.Config, pairings()), st.just(ctm.Snapshot.Config()))
+
+
+def synapses(dropout: st.SearchStrategy[float]) -> st.SearchStrategy:
+    return st.one_of(
+        st.builds(ctm.SynapseMLP.Config, blocks=st.integers(1, 2), dropout=dropout),
+        st.builds(
+            ctm.SynapseUNet.Config, levels=st.integers(2, 4), bottleneck=st.integers(3, 8), dropout=dropout
+        ),
+    )
+
+
+@st.composite
+def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = None) -> ctm.MachineConfig:
+    """Configurations over all kinds of parts, small enough to think in milliseconds."""
+    dropout = dropout or st.just(0.0)
+    observers = (
+        (ctm.TokenEmbedding.Config(6), ctm.RotationalPositions.Config(1)),
+        (ctm.DigitConvolutions.Config((5, 6), (True, False)), ctm.RotationalPositions.Config(2)),
+        (
+            ctm.DigitConvolutions.Config((6,), (True,)),
+            ctm.FourierPositions.Config(draw(st.sampled_from([1, 3]))),
+        ),
+        (ctm.Given.Config(channels=6, dimensions=2), ctm.NoPositions()),
+        (ctm.Given.Config(channels=6, dimensions=0), None),
+    )
+    backbone, positions = draw(st.sampled_from(observers))
+    heads = draw(st.sampled_from([1, 2, 4]))
+    direct = positions is None
+    return ctm.MachineConfig(
+        ticks=draw(st.integers(1, 6)),
+        backbone=backbone,
+        observer=ctm.Direct.Config()
+        if direct
+        else ctm.CrossAttention.Config(8, heads, positions, draw(dropout)),
+        core=ctm.NeuronCore.Config(
+            neurons=draw(st.integers(10, 14)),
+            memory=draw(st.integers(1, 5)),
+            synapses=draw(synapses(dropout)),
+            models=draw(
+                st.builds(
+                    ctm.NeuronModels.Config,
+                    hidden=st.one_of(st.none(), st.integers(1, 4)),
+                    layer_norm=st.booleans(),
+                    dropout=dropout,
+                )
+            ),
+        ),
+        action=ctm.Silent.Config() if direct else draw(representations()),
+        output=draw(representations()),
+        readout=ctm.Readout.Config(draw(st.integers(2, 4)), draw(st.sampled_from([(), (3,), (2, 2)]))),
+        seed=draw(st.integers(0, 3)),
+    )
+
+
+def perturbed(model: nn.Module) -> nn.Module:
+    """The model with every parameter away from special values: no zero biases, no unit temperatures, real decays."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.rand_like(parameter)
+            parameter.copy_(noise if name.endswith("decay") else parameter + 0.2 * (noise - 0.5))
+    return model
+
+
+def inputs_for(config: ctm.MachineConfig, batch: int) -> Tensor:
+    """Random inputs that the backbone takes."""
+    if isinstance(config.backbone, ctm.TokenEmbedding.Config):
+        return torch.randint(2, (batch, 7)) * 2.0 - 1
+    if isinstance(config.backbone, ctm.DigitConvolutions.Config):
+        return torch.randn(batch, 1, 8, 6)
+    return torch.randn(batch, 6, *(3, 4)[: config.backbone.dimensions])

@@ -1,0 +1,93 @@
+"""The machine against the oracle: outputs, state and the gradient of every parameter."""
+
+import copy
+
+import hypothesis.strategies as st
+import torch
+from hypothesis import given
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+import ctm
+from ctm.thoughts import Thoughts
+from machines import inputs_for, machine_configs, perturbed
+
+TOLERANCE = 1e-9  # in double precision, where only a wrong formula makes a difference
+
+
+def gradients(model: nn.Module, thoughts: Thoughts, weights: Tensor) -> dict[str, Tensor]:
+    """Gradients of a sum over everything a pass returns, so that no path goes unnoticed."""
+    model.zero_grad()
+    batch = len(thoughts.logits)
+    leaves = [leaf for leaf in pytree.tree_leaves(thoughts.state) if leaf is not None]
+    state = sum(leaf.expand(batch, *leaf.shape[1:]).square().sum() for leaf in leaves)
+    (((thoughts.logits * weights).sum() + thoughts.certainty.square().sum()) + 0.1 * state).backward()
+    return {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+        for name, parameter in model.named_parameters()
+    }
+
+
+def assert_same(ours: object, oracle: object, what: str = "") -> None:
+    ours_leaves, oracle_leaves = pytree.tree_leaves(ours), pytree.tree_leaves(oracle)
+    assert len(ours_leaves) == len(oracle_leaves), what
+    for mine, theirs in zip(ours_leaves, oracle_leaves, strict=True):
+        if isinstance(mine, Tensor):
+            scale = max(1.0, theirs.detach().abs().max().item())
+            torch.testing.assert_close(
+                mine,
+                theirs.expand_as(mine) if mine.shape != theirs.shape else theirs,
+                atol=TOLERANCE * scale,
+                rtol=0,
+                msg=lambda m: f"{what}: {m}",
+            )
+        else:
+            assert mine == theirs, what
+
+
+@given(config=machine_configs(), batch=st.integers(1, 3), extra=st.integers(0, 3))
+def test_machine_and_oracle_agree(config: ctm.MachineConfig, batch: int, extra: int) -> None:
+    model = perturbed(config.build()).double().eval()
+    oracle = ctm.literal.from_model(model)
+    x = inputs_for(config, batch).double()
+    ours, expected = (machine(x, ticks=config.ticks + extra, record=True) for machine in (model, oracle))
+    assert ours.logits.shape == (batch, config.ticks + extra, *config.readout.answer, config.readout.classes)
+    assert_same(ours.logits, expected.logits, "logits")
+    assert_same(ours.certainty, expected.certainty, "certainty")
+    assert_same(ours.record, expected.record, "record")
+    assert_same(ours.state.core, expected.state.core, "state")
+    weights = torch.randn_like(ours.logits)
+    mine, theirs = gradients(model, ours, weights), gradients(model, expected, weights)
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        assert_same(mine[name], theirs[name], f"gradient of {name}")
+
+
+@given(config=machine_configs(), first=st.integers(1, 4), then=st.integers(1, 4))
+def test_thinking_can_be_continued(config: ctm.MachineConfig, first: int, then: int) -> None:
+    model = perturbed(config.build()).double().eval()
+    x = inputs_for(config, 2).double()
+    whole = model(x, ticks=first + then)
+    begun = model(x, ticks=first)
+    resumed = model(x, ticks=then, state=begun.state)
+    assert_same(torch.cat([begun.logits, resumed.logits], dim=1), whole.logits, "logits")
+    assert_same(resumed.state, whole.state, "state")
+    assert_same(
+        ctm.literal.from_model(model)(x, ticks=then, state=begun.state).logits, resumed.logits, "oracle"
+    )
+
+
+def test_oracle_shares_parameters() -> None:
+    model = ctm.build("digits")
+    oracle = ctm.literal.from_model(model)
+    assert {id(p) for p in oracle.parameters()} == {id(p) for p in model.parameters()}
+
+
+def test_a_wrong_machine_is_noticed() -> None:
+    """The comparison can fail: one changed weight of a copy shows in the answers."""
+    model = perturbed(ctm.build("parity/quick")).eval()
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.core.models.layers[0].weight[0, 0, 0] += 1.0
+    x = torch.ones(2, 9)
+    assert not torch.allclose(model(x).logits, ctm.literal.from_model(other)(x).logits, atol=1e-4)

@@ -1,0 +1,502 @@
+"""Agreement with the authors' code: numbers it computed, and files such as it writes."""
+
+import argparse
+import functools
+import json
+import math
+import os
+import random
+import zipfile
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
+
+import ctm
+from ctm.reference import CheckpointError, from_state_dict, load, translation
+
+FIXTURES = Path(__file__).parent / "fixtures"
+CASES = ["parity_semidense", "maze_dense_unet", "image_random_pairing"]
+
+
+@functools.cache
+def weights(case):
+    return load_file(FIXTURES / case / "model.safetensors")
+
+
+@functools.cache
+def arguments(case):
+    return json.loads((FIXTURES / case / "config.json").read_text())["config"]
+
+
+@functools.cache
+def numbers(case):
+    return load_file(FIXTURES / case / "io.safetensors")
+
+
+def ours(case):
+    return from_state_dict(weights(case), arguments(case))
+
+
+def image_loss(thoughts, targets):
+    return ctm.two_tick_loss(ctm.cross_entropy_over_ticks(thoughts.logits, targets), thoughts.certainty)
+
+
+def maze_loss(thoughts, targets, lookahead=5):
+    """The authors' curriculum, literally: the longest correct prefix of any tick, and a little further."""
+    batch, ticks, length, _ = thoughts.logits.shape
+    losses = torch.zeros(batch, ticks)
+    for sample in range(batch):
+        prefixes = []
+        for tick in range(ticks):
+            right = (thoughts.logits[sample, tick].argmax(-1) == targets[sample]).tolist()
+            prefixes.append(right.index(False) if False in right else length)
+        until = max(max(prefixes) - 1, 0) + lookahead
+        for tick in range(ticks):
+            losses[sample, tick] = F.cross_entropy(
+                thoughts.logits[sample, tick, :until], targets[sample, :until]
+            )
+    return ctm.two_tick_loss(losses, thoughts.certainty)
+
+
+LOSSES = {"parity_semidense": image_loss, "maze_dense_unet": maze_loss, "image_random_pairing": image_loss}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_the_authors_forward_pass(case):
+    io = numbers(case)
+    with torch.no_grad():
+        thoughts = ours(case)(io["in.x"], record=True)
+    theirs = {name.removeprefix("out."): tensor for name, tensor in io.items() if name.startswith("out.")}
+    found = {
+        "predictions": thoughts.logits.flatten(2).transpose(1, 2),
+        "certainties": torch.stack([1 - thoughts.certainty, thoughts.certainty], dim=1),
+        "synch_out": thoughts.record.output.transpose(0, 1),
+        "synch_action": thoughts.record.action.transpose(0, 1),
+        "pre_activations": thoughts.record.pre_activations.transpose(0, 1),
+        "post_activations": thoughts.record.post_activations.transpose(0, 1),
+        "attention": thoughts.record.attention.transpose(0, 1).unsqueeze(3),
+    }
+    assert found.keys() == theirs.keys()
+    for name, tensor in found.items():
+        torch.testing.assert_close(
+            tensor, theirs[name], atol=1e-5, rtol=0, msg=lambda text, name=name: name + text
+        )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_the_authors_loss_and_gradients(case):
+    io, model = numbers(case), ours(case)
+    loss = LOSSES[case](model(io["in.x"]), io["in.targets"])
+    torch.testing.assert_close(loss.detach(), io["loss"].squeeze(), atol=1e-5, rtol=0)
+    loss.backward()
+    names = translation(arguments(case), weights(case))
+    norms = {f"gradnorm.{names.their_name(name)}": p.grad.norm() for name, p in model.named_parameters()}
+    assert norms.keys() == {name for name in io if name.startswith("gradnorm.")}
+    for name, norm in norms.items():
+        torch.testing.assert_close(
+            norm, io[name].squeeze(), rtol=1e-4, atol=1e-7, msg=lambda text, name=name: name + text
+        )
+
+
+@pytest.mark.parametrize(
+    ("lengths", "positions"), [((0,), 5), ((1,), 5), ((2,), 6), ((3, 1), 7), ((10, 16), 20)]
+)
+def test_the_curriculum_of_this_file_is_the_authors(lengths, positions):
+    right = torch.zeros(1, len(lengths), 30, 5)
+    for tick, length in enumerate(lengths):
+        right[0, tick, :length, 0] = 1
+        right[0, tick, length:, 1] = 1
+    targets = torch.zeros(1, 30, dtype=torch.long)
+    right.requires_grad_()
+    maze_loss(ctm.Thoughts(right, torch.zeros(1, len(lengths)), None), targets).backward()
+    assert (right.grad != 0).any(-1).any(1).sum() == positions
+
+
+def test_neuron_pairs_are_those_stored():
+    case = "parity_semidense"
+    model = ours(case)
+    left, right = (weights(case)[f"action_neuron_indices_{side}"] for side in ("left", "right"))
+    pairs = [(left[i], right[j]) for i in range(5) for j in range(i, 5)]
+    assert list(zip(model.action.left, model.action.right, strict=True)) == pairs
+
+
+def test_reading_changes_neither_the_random_state_nor_the_weights_given():
+    given = {name: tensor.clone() for name, tensor in weights("image_random_pairing").items()}
+    before = torch.get_rng_state()
+    model = from_state_dict(given, arguments("image_random_pairing"))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not model.training
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    assert all(torch.equal(given[name], tensor) for name, tensor in weights("image_random_pairing").items())
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda name: "module." + name,
+        lambda name: "_orig_mod." + name,
+        lambda name: "module._orig_mod." + name,
+        lambda name: name.replace("backbone.", "backbone._orig_mod.").replace(
+            "synapses.", "synapses._orig_mod."
+        ),
+    ],
+    ids=["parallel", "compiled", "both", "compiled parts"],
+)
+def test_what_wrappers_add_to_names_is_dropped(wrap):
+    case = "maze_dense_unet"
+    wrapped = {wrap(name): tensor for name, tensor in weights(case).items()}
+    same(from_state_dict(wrapped, arguments(case)), ours(case))
+
+
+def same(found, expected):
+    assert found.config == expected.config
+    torch.testing.assert_close(dict(found.state_dict()), dict(expected.state_dict()), rtol=0, atol=0)
+
+
+def test_decays_are_clamped():
+    case = "parity_semidense"
+    decay = torch.linspace(-1, 16, 21)
+    model = from_state_dict(weights(case) | {"decay_params_out": decay}, arguments(case))
+    assert torch.equal(model.output.decay, decay.clamp(0, 15))
+
+
+def changed(**changes):
+    config = arguments("image_random_pairing") | changes
+    return {name: value for name, value in config.items() if value is not ...}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"deep_nlms": ..., "deep_memory": True, "do_layernorm_nlm": ..., "do_normalisation": False},
+        {"backbone_type": ..., "resnet_type": "resnet18", "resnet_feature_scales": [1]},
+        {"prediction_reshaper": ..., "dropout_nlm": ..., "lr": 1e-4, "batch_size": 64, "dataset": "cifar10"},
+    ],
+    ids=["names of the scripts", "old backbone", "other arguments"],
+)
+def test_arguments_of_the_training_scripts_mean_the_same(changes):
+    same(from_state_dict(weights("image_random_pairing"), changed(**changes)), ours("image_random_pairing"))
+
+
+def test_old_checkpoints_are_dense():
+    config = arguments("maze_dense_unet").copy()
+    del config["neuron_select_type"], config["n_random_pairing_self"]
+    same(from_state_dict(weights("maze_dense_unet"), config), ours("maze_dense_unet"))
+
+
+@pytest.mark.parametrize(
+    ("case", "training"),
+    [("parity_semidense", {"parity_sequence_length": 16}), ("maze_dense_unet", {"maze_route_length": 7})],
+)
+def test_the_shape_of_the_answer_follows_from_training_arguments(case, training):
+    config = arguments(case) | training
+    del config["prediction_reshaper"]
+    same(from_state_dict(weights(case), config), ours(case))
+
+
+def test_dropout_is_for_everything_unless_neurons_have_their_own():
+    for own, expected in ((None, 0.3), (0.1, 0.1)):
+        config = translation(changed(dropout=0.3, dropout_nlm=own), weights("image_random_pairing")).config
+        assert config.core.models.dropout == expected
+        assert config.core.synapses.dropout == config.observer.dropout == 0.3
+
+
+@pytest.mark.parametrize(
+    ("positions", "backbone", "theirs"),
+    [
+        (
+            "learnable-fourier",
+            "resnet18-1",
+            {"Wr.weight": (128, 2), "mlp.0.weight": (128, 256), "mlp.2.bias": (64,), "mlp.3.weight": (64,)},
+        ),
+        (
+            "multi-learnable-fourier",
+            "resnet18-1",
+            {"embedders.9.Wr.weight": (128, 2), "embedders.0.mlp.2.weight": (64, 64), "combination": (10,)},
+        ),
+        (
+            "custom-rotational",
+            "resnet18-1",
+            {"start_vector": (2,), "projection.0.weight": (64, 4), "projection.0.bias": (64,)},
+        ),
+        ("custom-rotational-1d", "parity_backbone", {"projection.weight": (16, 2), "projection.bias": (16,)}),
+    ],
+)
+def test_names_of_positions(positions, backbone, theirs):
+    tensors = weights("image_random_pairing")
+    config = changed(positional_embedding_type=positions, backbone_type=backbone)
+    found = translation(config, tensors)
+    shapes = {found.their_name(name): p.shape for name, p in found.config.build().state_dict().items()}
+    assert {name: shapes["positional_embedding." + name] for name in theirs} == theirs
+
+
+def test_names_of_single_layer_neurons_with_norms_and_of_deep_resnets():
+    tensors = weights("image_random_pairing")
+    config = changed(backbone_type="resnet50-2", deep_nlms=False, do_layernorm_nlm=True, synapse_depth=1)
+    found = translation(config, tensors)
+    names = {found.their_name(name) for name in found.config.build().state_dict()}
+    assert {
+        "backbone.layer1.0.conv3.weight",
+        "backbone.layer1.2.bn3.running_var",
+        "backbone.layer2.0.downsample.0.weight",
+        "backbone.layer2.0.downsample.1.num_batches_tracked",
+        "trace_processor.0.0.w1",
+        "trace_processor.0.0.layernorm.weight",
+        "synapses.1.weight",
+        "synapses.3.bias",
+    } < names
+    assert "trace_processor.0.2.w1" not in names
+
+
+def test_features_of_ones_own_backbone():
+    tensors = {
+        name: t for name, t in weights("image_random_pairing").items() if not name.startswith(("back", "ini"))
+    }
+    model = from_state_dict(tensors, changed(backbone_type="none"))
+    assert model(torch.randn(2, 64, 4, 4)).logits.shape == (2, 6, 10)
+
+
+def test_input_channels_come_from_the_weights():
+    tensors = weights("image_random_pairing") | {"initial_rgb.weight": torch.ones(3, 1, 1, 1)}
+    model = from_state_dict(tensors, arguments("image_random_pairing"))
+    assert model(torch.zeros(1, 1, 8, 8)).logits.shape == (1, 6, 10)
+
+
+def test_parameter_count_of_the_published_imagenet_model():
+    config = {
+        "iterations": 50,
+        "d_model": 4096,
+        "d_input": 1024,
+        "heads": 16,
+        "n_synch_out": 8196,
+        "n_synch_action": 2048,
+        "n_random_pairing_self": 32,
+        "neuron_select_type": "random-pairing",
+        "synapse_depth": 8,
+        "memory_length": 25,
+        "memory_hidden_dims": 64,
+        "deep_memory": True,
+        "do_normalisation": False,
+        "backbone_type": "resnet152-4",
+        "positional_embedding_type": "none",
+        "out_dims": 1000,
+    }
+    found = translation(config, {"initial_rgb.weight": torch.empty(3, 3, 1, 1)})
+    assert sum(parameter.numel() for parameter in found.config.build().parameters()) == 185_989_886
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"q_proj.weight": None}, r"q_proj\.weight: missing; expected \(16, 12\)"),
+        ({"q_proj.weight": torch.zeros(16, 13)}, r"q_proj\.weight: shape \(16, 13\); expected \(16, 12\)"),
+        ({"q_proj.weight": "zeros"}, r"q_proj\.weight: no tensor; expected \(16, 12\)"),
+        (
+            {"trace_processor.0.0.w1": torch.zeros(48, 6, 4)},
+            r"trace_processor\.0\.0\.w1: .*expected \(4, 6, 48\)",
+        ),
+        (
+            {"trace_processor.0.2.b1": torch.zeros(48, 2)},
+            r"trace_processor\.0\.2\.b1: .*expected \(1, 48, 2\)",
+        ),
+        ({"trace_processor.0.0.T": torch.ones(())}, r"trace_processor\.0\.0\.T: .*expected \(1,\)"),
+        ({"kv_proj.2.weight": torch.zeros(3)}, r"kv_proj\.2\.weight: unexpected"),
+        ({"initial_rgb.weight": None}, r"initial_rgb\.weight: expected a weight"),
+        ({"out_neuron_indices_left": torch.full((20,), 48)}, r"out_neuron_indices_left: .* 0 to 47"),
+        ({"out_neuron_indices_left": torch.zeros(20)}, r"out_neuron_indices_left: .* whole numbers"),
+    ],
+)
+def test_wrong_tensors_are_named(change, message):
+    tensors = {
+        name: tensor
+        for name, tensor in (weights("image_random_pairing") | change).items()
+        if tensor is not None
+    }
+    with pytest.raises(CheckpointError, match=message):
+        from_state_dict(tensors, arguments("image_random_pairing"))
+
+
+def test_wrong_neuron_indices_of_a_triangle_are_counted_in_neurons():
+    tensors = weights("parity_semidense") | {"action_neuron_indices_left": torch.zeros(6, dtype=torch.long)}
+    with pytest.raises(CheckpointError, match=r"action_neuron_indices_left: shape \(6,\); expected \(5,\)"):
+        from_state_dict(tensors, arguments("parity_semidense"))
+
+
+def test_of_many_wrong_tensors_the_first_are_named():
+    with pytest.raises(CheckpointError, match="and 20 more"):
+        from_state_dict(
+            {
+                name: weights("parity_semidense")[name]
+                for name in ("start_trace", "q_proj.bias", "kv_proj.0.bias")
+            },
+            arguments("parity_semidense"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"d_model": ...}, "d_model is missing"),
+        ({"d_model": 0}, "neurons = 0: expected at least 1"),
+        ({"heads": 0}, "heads = 0: expected at least 1"),
+        (
+            {"backbone_type": "shallow-wide"},
+            "backbone_type = 'shallow-wide' is not supported; expected resnet18-1",
+        ),
+        (
+            {"positional_embedding_type": "rope"},
+            "'rope' is not supported; expected one of none, custom-rotational-1d",
+        ),
+        (
+            {"neuron_select_type": "all"},
+            "'all' is not supported; expected one of first-last, random, random-pairing",
+        ),
+        (
+            {"prediction_reshaper": [3, 5]},
+            r"prediction_reshaper = \[3, 5\]: expected a shape of out_dims = 10",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(changes, message):
+    with pytest.raises(CheckpointError, match=message):
+        from_state_dict(weights("image_random_pairing"), changed(**changes))
+
+
+def test_unknown_kinds_are_refused():
+    with pytest.raises(CheckpointError, match="kind = 'transformer': expected one of ctm"):
+        from_state_dict(
+            weights("image_random_pairing"), arguments("image_random_pairing"), kind="transformer"
+        )
+
+
+def test_names_that_are_not_of_the_model_have_no_translation():
+    found = translation(arguments("parity_semidense"), weights("parity_semidense"))
+    assert found.their_name("core.start_history") == "start_trace"
+    with pytest.raises(KeyError, match="nonsense"):
+        found.their_name("nonsense")
+
+
+def training_arguments(case):
+    config = arguments(case).copy()
+    del config["prediction_reshaper"]
+    config |= {
+        "deep_memory": config.pop("deep_nlms"),
+        "do_normalisation": config.pop("do_layernorm_nlm"),
+        "lr": 1e-4,
+    }
+    return argparse.Namespace(**config)
+
+
+def checkpoint(case, key="model_state_dict"):
+    """What the authors' training scripts save."""
+    numpy_state = numpy.random.RandomState(0).get_state()
+    return {
+        key: weights(case),
+        "args": training_arguments(case),
+        "optimizer_state_dict": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 1e-4}]},
+        "iteration": 1000,
+        "train_losses": [numpy.float64(2.3), numpy.float32(2.2)],
+        "train_accuracies": [numpy.zeros(6), numpy.arange(3), numpy.array([True])],
+        "torch_rng_state": torch.get_rng_state(),
+        "numpy_rng_state": numpy_state,
+        "random_rng_state": random.Random(0).getstate(),
+    }
+
+
+@pytest.mark.parametrize("key", ["model_state_dict", "state_dict"])
+def test_reads_checkpoints(tmp_path, key):
+    torch.save(checkpoint("image_random_pairing", key), tmp_path / "checkpoint.pt")
+    same(load(tmp_path / "checkpoint.pt"), ours("image_random_pairing"))
+
+
+def test_reads_checkpoints_of_older_numpy(tmp_path):
+    torch.save(checkpoint("image_random_pairing"), tmp_path / "new.pt")
+    with zipfile.ZipFile(tmp_path / "new.pt") as new, zipfile.ZipFile(tmp_path / "old.pt", "w") as old:
+        for name in new.namelist():
+            content = new.read(name)
+            if name.endswith("data.pkl"):
+                assert b"numpy._core.multiarray" in content
+                content = content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+            old.writestr(name, content)
+    same(load(tmp_path / "old.pt"), ours("image_random_pairing"))
+
+
+def test_a_given_configuration_adds_to_the_stored_one(tmp_path):
+    torch.save(checkpoint("maze_dense_unet"), tmp_path / "checkpoint.pt")
+    assert load(tmp_path / "checkpoint.pt").config.readout == ctm.Readout.Config(classes=35)
+    same(load(tmp_path / "checkpoint.pt", {"prediction_reshaper": [7, 5]}), ours("maze_dense_unet"))
+    same(load(tmp_path / "checkpoint.pt", {"prediction_reshaper": [7, -1]}), ours("maze_dense_unet"))
+
+
+def test_reads_safetensors_with_the_configuration_beside(tmp_path):
+    save_file(weights("parity_semidense"), tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match="give them as `config`"):
+        load(tmp_path / "model.safetensors")
+    same(load(tmp_path / "model.safetensors", arguments("parity_semidense")), ours("parity_semidense"))
+    (tmp_path / "config.json").write_text(json.dumps(arguments("parity_semidense")))
+    same(load(tmp_path / "model.safetensors"), ours("parity_semidense"))
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_refuses_to_run_what_is_in_a_file(tmp_path):
+    torch.save(
+        checkpoint("parity_semidense") | {"extra": Malicious(tmp_path / "harm")}, tmp_path / "checkpoint.pt"
+    )
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt: refused, .* it asks for \w+\.mkdir"):
+        load(tmp_path / "checkpoint.pt")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_reading_leaves_no_permission_behind(tmp_path):
+    torch.save(checkpoint("parity_semidense"), tmp_path / "checkpoint.pt")
+    load(tmp_path / "checkpoint.pt", {"prediction_reshaper": [16, 2]})
+    assert argparse.Namespace not in torch.serialization.get_safe_globals()
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.safetensors"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a checkpoint", b"PK\x03\x04 half a file"], ids=["empty", "text", "zip"]
+)
+def test_broken_files_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=name):
+        load(tmp_path / name, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [([1, 2], "holds a list"), ({"weights": 1}, "holds weights; expected model_st")]
+)
+def test_files_with_something_else_are_named(tmp_path, content, message):
+    torch.save(content, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=message):
+        load(tmp_path / "model.pt", {})
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.safetensors"])
+def test_missing_files_are_missing(tmp_path, name):
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / name)
+
+
+def test_half_precision_weights_become_single(tmp_path):
+    tensors = {
+        name: t.half() if t.is_floating_point() else t for name, t in weights("parity_semidense").items()
+    }
+    model = from_state_dict(tensors, arguments("parity_semidense"))
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+    assert math.isclose(
+        float(model.readout.linear.bias[0].detach()), float(tensors["output_projector.0.bias"][0])
+    )
