@@ -22,9 +22,7 @@ def representations() -> st.SearchStrategy:
 def synapses(dropout: st.SearchStrategy[float]) -> st.SearchStrategy:
     return st.one_of(
         st.builds(ctm.SynapseMLP.Config, blocks=st.integers(1, 2), dropout=dropout),
-        st.builds(
-            ctm.SynapseUNet.Config, levels=st.integers(2, 4), bottleneck=st.integers(3, 8), dropout=dropout
-        ),
+        st.builds(ctm.SynapseUNet.Config, levels=st.integers(2, 4), bottleneck=st.integers(3, 8), dropout=dropout),
     )
 
 
@@ -48,9 +46,7 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
     return ctm.MachineConfig(
         ticks=draw(st.integers(1, 6)),
         backbone=backbone,
-        observer=ctm.Direct.Config()
-        if direct
-        else ctm.CrossAttention.Config(8, heads, positions, draw(dropout)),
+        observer=ctm.Direct.Config() if direct else ctm.CrossAttention.Config(8, heads, positions, draw(dropout)),
         core=ctm.NeuronCore.Config(
             neurons=draw(st.integers(10, 14)),
             memory=draw(st.integers(1, 5)),

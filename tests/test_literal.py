@@ -72,9 +72,7 @@ def test_thinking_can_be_continued(config: ctm.MachineConfig, first: int, then: 
     resumed = model(x, ticks=then, state=begun.state)
     assert_same(torch.cat([begun.logits, resumed.logits], dim=1), whole.logits, "logits")
     assert_same(resumed.state, whole.state, "state")
-    assert_same(
-        ctm.literal.from_model(model)(x, ticks=then, state=begun.state).logits, resumed.logits, "oracle"
-    )
+    assert_same(ctm.literal.from_model(model)(x, ticks=then, state=begun.state).logits, resumed.logits, "oracle")
 
 
 def test_oracle_shares_parameters() -> None:
@@ -88,6 +86,6 @@ def test_a_wrong_machine_is_noticed() -> None:
     model = perturbed(ctm.build("parity/quick")).eval()
     other = copy.deepcopy(model)
     with torch.no_grad():
-        other.core.models.layers[0].weight[0, 0, 0] += 1.0
+        other.core.models.layers[0].bias[0] += 1.0
     x = torch.ones(2, 9)
     assert not torch.allclose(model(x).logits, ctm.literal.from_model(other)(x).logits, atol=1e-4)

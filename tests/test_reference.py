@@ -56,9 +56,7 @@ def maze_loss(thoughts, targets, lookahead=5):
             prefixes.append(right.index(False) if False in right else length)
         until = max(max(prefixes) - 1, 0) + lookahead
         for tick in range(ticks):
-            losses[sample, tick] = F.cross_entropy(
-                thoughts.logits[sample, tick, :until], targets[sample, :until]
-            )
+            losses[sample, tick] = F.cross_entropy(thoughts.logits[sample, tick, :until], targets[sample, :until])
     return ctm.two_tick_loss(losses, thoughts.certainty)
 
 
@@ -82,9 +80,7 @@ def test_agrees_with_the_authors_forward_pass(case):
     }
     assert found.keys() == theirs.keys()
     for name, tensor in found.items():
-        torch.testing.assert_close(
-            tensor, theirs[name], atol=1e-5, rtol=0, msg=lambda text, name=name: name + text
-        )
+        torch.testing.assert_close(tensor, theirs[name], atol=1e-5, rtol=0, msg=lambda text, name=name: name + text)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -102,9 +98,7 @@ def test_agrees_with_the_authors_loss_and_gradients(case):
         )
 
 
-@pytest.mark.parametrize(
-    ("lengths", "positions"), [((0,), 5), ((1,), 5), ((2,), 6), ((3, 1), 7), ((10, 16), 20)]
-)
+@pytest.mark.parametrize(("lengths", "positions"), [((0,), 5), ((1,), 5), ((2,), 6), ((3, 1), 7), ((10, 16), 20)])
 def test_the_curriculum_of_this_file_is_the_authors(lengths, positions):
     right = torch.zeros(1, len(lengths), 30, 5)
     for tick, length in enumerate(lengths):
@@ -142,9 +136,7 @@ def test_reading_changes_neither_the_random_state_nor_the_weights_given():
         lambda name: "module." + name,
         lambda name: "_orig_mod." + name,
         lambda name: "module._orig_mod." + name,
-        lambda name: name.replace("backbone.", "backbone._orig_mod.").replace(
-            "synapses.", "synapses._orig_mod."
-        ),
+        lambda name: name.replace("backbone.", "backbone._orig_mod.").replace("synapses.", "synapses._orig_mod."),
     ],
     ids=["parallel", "compiled", "both", "compiled parts"],
 )
@@ -255,9 +247,7 @@ def test_names_of_single_layer_neurons_with_norms_and_of_deep_resnets():
 
 
 def test_features_of_ones_own_backbone():
-    tensors = {
-        name: t for name, t in weights("image_random_pairing").items() if not name.startswith(("back", "ini"))
-    }
+    tensors = {name: t for name, t in weights("image_random_pairing").items() if not name.startswith(("back", "ini"))}
     model = from_state_dict(tensors, changed(backbone_type="none"))
     assert model(torch.randn(2, 64, 4, 4)).logits.shape == (2, 6, 10)
 
@@ -314,9 +304,7 @@ def test_parameter_count_of_the_published_imagenet_model():
 )
 def test_wrong_tensors_are_named(change, message):
     tensors = {
-        name: tensor
-        for name, tensor in (weights("image_random_pairing") | change).items()
-        if tensor is not None
+        name: tensor for name, tensor in (weights("image_random_pairing") | change).items() if tensor is not None
     }
     with pytest.raises(CheckpointError, match=message):
         from_state_dict(tensors, arguments("image_random_pairing"))
@@ -331,10 +319,7 @@ def test_wrong_neuron_indices_of_a_triangle_are_counted_in_neurons():
 def test_of_many_wrong_tensors_the_first_are_named():
     with pytest.raises(CheckpointError, match="and 20 more"):
         from_state_dict(
-            {
-                name: weights("parity_semidense")[name]
-                for name in ("start_trace", "q_proj.bias", "kv_proj.0.bias")
-            },
+            {name: weights("parity_semidense")[name] for name in ("start_trace", "q_proj.bias", "kv_proj.0.bias")},
             arguments("parity_semidense"),
         )
 
@@ -370,9 +355,7 @@ def test_wrong_arguments_are_named(changes, message):
 
 def test_unknown_kinds_are_refused():
     with pytest.raises(CheckpointError, match="kind = 'transformer': expected one of ctm"):
-        from_state_dict(
-            weights("image_random_pairing"), arguments("image_random_pairing"), kind="transformer"
-        )
+        from_state_dict(weights("image_random_pairing"), arguments("image_random_pairing"), kind="transformer")
 
 
 def test_names_that_are_not_of_the_model_have_no_translation():
@@ -452,9 +435,7 @@ class Malicious:
 
 
 def test_refuses_to_run_what_is_in_a_file(tmp_path):
-    torch.save(
-        checkpoint("parity_semidense") | {"extra": Malicious(tmp_path / "harm")}, tmp_path / "checkpoint.pt"
-    )
+    torch.save(checkpoint("parity_semidense") | {"extra": Malicious(tmp_path / "harm")}, tmp_path / "checkpoint.pt")
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt: refused, .* it asks for \w+\.mkdir"):
         load(tmp_path / "checkpoint.pt")
     assert not (tmp_path / "harm").exists()
@@ -467,9 +448,7 @@ def test_reading_leaves_no_permission_behind(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.safetensors"])
-@pytest.mark.parametrize(
-    "content", [b"", b"not a checkpoint", b"PK\x03\x04 half a file"], ids=["empty", "text", "zip"]
-)
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a file"], ids=["empty", "text", "zip"])
 def test_broken_files_are_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=name):
@@ -492,11 +471,7 @@ def test_missing_files_are_missing(tmp_path, name):
 
 
 def test_half_precision_weights_become_single(tmp_path):
-    tensors = {
-        name: t.half() if t.is_floating_point() else t for name, t in weights("parity_semidense").items()
-    }
+    tensors = {name: t.half() if t.is_floating_point() else t for name, t in weights("parity_semidense").items()}
     model = from_state_dict(tensors, arguments("parity_semidense"))
     assert all(p.dtype == torch.float32 for p in model.parameters())
-    assert math.isclose(
-        float(model.readout.linear.bias[0].detach()), float(tensors["output_projector.0.bias"][0])
-    )
+    assert math.isclose(float(model.readout.linear.bias[0].detach()), float(tensors["output_projector.0.bias"][0]))

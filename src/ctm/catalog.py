@@ -146,9 +146,7 @@ def parity_quick() -> Experiment:
     """Cumulative parity of 9 signs: two minutes on a laptop."""
     return Experiment(
         task=Parity.Config(length=9),
-        model=parity_model(
-            length=9, ticks=12, neurons=128, memory=6, hidden=8, embedding=64, heads=4, synchronized=16
-        ),
+        model=parity_model(length=9, ticks=12, neurons=128, memory=6, hidden=8, embedding=64, heads=4, synchronized=16),
         training=TrainingConfig(
             iterations=2600,
             batch_size=64,

@@ -7,7 +7,7 @@ import signal
 import sys
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -79,9 +79,7 @@ def train(preset: str | None = None, /, *, resume: Path | None = None, quiet: bo
     from ctm.training import Run, RunError
 
     if resume is None:
-        raise RunError(
-            "train: name a preset, as in 'ctm train digits', or give --resume RUN; 'ctm presets' lists them"
-        )
+        raise RunError("train: name a preset, as in 'ctm train digits', or give --resume RUN; 'ctm presets' lists them")
     return go_on(Run.open(resume), quiet)
 
 
@@ -90,7 +88,7 @@ def go_on(run: Any, quiet: bool) -> int:
     from ctm.training import train
 
     outcome = train(run, quiet=quiet)
-    if outcome.interrupted:
+    if outcome.signal is not None:
         print(f"stopped at iteration {outcome.iteration}; go on with: ctm train --resume {run.path}")
         return 128 + outcome.signal
     print(f"trained: {run.path}")
@@ -186,9 +184,7 @@ def think(
 
     if index is not None and input is not None:
         raise ConfigError("think: give --index or --input, not both")
-    output = (
-        run / "figures" / f"think-{input.stem if input else index or 0}.gif" if output is None else output
-    )
+    output = run / "figures" / f"think-{input.stem if input else index or 0}.gif" if output is None else output
     if output.suffix not in (".gif", ".mp4"):
         raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
     opened = _open(run, ticks)

@@ -17,7 +17,6 @@ from typing import Any, ClassVar, Literal, TypeVar, Union
 
 import yaml
 
-
 ConfigT = TypeVar("ConfigT", bound="Config")
 
 
@@ -100,7 +99,7 @@ class Config:
             raise ConfigError(
                 f"{where or 'configuration'}: kind = {kind!r}: expected one of {', '.join(sorted(members))}"
             )
-        return members[kind], data
+        return members[kind], data  # ty: ignore[invalid-explicit-return]
 
 
 def load_yaml(cls: type[ConfigT], path: Path) -> ConfigT:
@@ -123,7 +122,7 @@ def _descendants(cls: type[Config]) -> Iterator[type[Config]]:
         yield from _descendants(child)
 
 
-def _fields(cls: type) -> dict[str, Any]:
+def _fields(cls: Any) -> dict[str, Any]:
     """Names and resolved type hints of a dataclass's fields, in order."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,15 +13,28 @@ from ctm.neurons import NeuronModels
 from ctm.synapses import SynapseConfig
 
 
+@dataclass(frozen=True)
 class CoreConfig(Config):
     """Base of the recurrences."""
 
     neurons: int
-    """D, the width of the latent state."""
+    """D, the number of neurons, the width of the latent state."""
 
     @abstractmethod
-    def build(self, observed: int) -> nn.Module:
+    def build(self, observed: int) -> "Core":
         """Makes the core for observations of width E = `observed`."""
+
+
+class Core(nn.Module):
+    """Base of the recurrences. A state has `post_activations`, z (B, D), and `pre_activations`, (B, D) or nothing."""
+
+    def start(self, batch: int) -> Any:
+        """The learned state before the first tick."""
+        raise NotImplementedError
+
+    def step(self, state: Any, observation: Float[Tensor, "B E"]) -> Any:
+        """One tick."""
+        raise NotImplementedError
 
 
 class NeuronState(NamedTuple):
@@ -36,7 +49,7 @@ class NeuronState(NamedTuple):
         return self.history[..., -1]
 
 
-class NeuronCore(nn.Module):
+class NeuronCore(Core):
     """The CTM's own core: synapses connect the neurons, and every neuron thinks about its own past (sections 3.2, 3.3).
 
     Attributes:
@@ -48,8 +61,6 @@ class NeuronCore(nn.Module):
     class Config(CoreConfig, kind="neurons"):
         """Neurons with synapses between them and a private model each."""
 
-        neurons: int
-        """D, the number of neurons."""
         memory: int
         """M, how many pre-activations a neuron remembers."""
         synapses: SynapseConfig
@@ -70,15 +81,11 @@ class NeuronCore(nn.Module):
         self.synapses = config.synapses.build(observed, neurons)
         self.models = NeuronModels(config.models, neurons, memory)
         self.start_post_activations = nn.Parameter(symmetric_uniform(neurons, bound=neurons**-0.5))
-        self.start_history = nn.Parameter(
-            symmetric_uniform(neurons, memory, bound=(neurons + memory) ** -0.5)
-        )
+        self.start_history = nn.Parameter(symmetric_uniform(neurons, memory, bound=(neurons + memory) ** -0.5))
 
     def start(self, batch: int) -> NeuronState:
         """The learned state before the first tick, for every sample."""
-        return NeuronState(
-            self.start_post_activations.expand(batch, -1), self.start_history.expand(batch, -1, -1)
-        )
+        return NeuronState(self.start_post_activations.expand(batch, -1), self.start_history.expand(batch, -1, -1))
 
     def step(self, state: NeuronState, observation: Float[Tensor, "B E"]) -> NeuronState:
         """One tick: connect, remember, let every neuron think."""

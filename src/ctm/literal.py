@@ -10,22 +10,18 @@ the losses; here both follow the equations.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctm.core import NeuronCore, NeuronState
+from ctm.core import NeuronState
 from ctm.machine import ContinuousThoughtMachine, State
-from ctm.neurons import NeuronModels
 from ctm.observers import CrossAttention
-from ctm.synapses import SynapseMLP, SynapseUNet
+from ctm.synapses import SynapseMLP
 from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
 from ctm.thoughts import Record, Thoughts
-
-Memory = (
-    SynchronizationState | Tensor | None
-)  # of a synchronization, of a snapshot, of a silent representation
 
 
 def from_model(model: ContinuousThoughtMachine) -> "LiteralMachine":
@@ -43,8 +39,8 @@ class LiteralMachine(nn.Module):
     def forward(
         self, x: Tensor, *, ticks: int | None = None, state: State | None = None, record: bool = False
     ) -> Thoughts:
-        model, config = self.model, self.model.config
-        ticks = ticks or config.ticks
+        model: Any = self.model
+        ticks = ticks or model.config.ticks
         features = model.backbone(x)
         tokens = model.observer.embed(features) if isinstance(model.observer, CrossAttention) else None
         state = model.start(len(x)) if state is None else state
@@ -52,15 +48,16 @@ class LiteralMachine(nn.Module):
         action, output = state.action, state.output
         logits = z.new_zeros(len(x), math.prod(model.readout.shape), ticks)
         certainties = z.new_zeros(len(x), ticks)
-        notes: list[list[Tensor]] = [[] for _ in range(5)]
+        notes: list[list[Any]] = [[] for _ in range(5)]
         for tick in range(ticks):
-            query = attention = None
+            query: Any = None
+            attention = None
             if tokens is None:
                 observed = features
             else:
                 query = synchronization(model.action, action)
                 observed, attention = attend(model.observer, query, tokens)
-            pre_activations = synapses(model.core, torch.cat([observed, z], dim=1))
+            pre_activations = synapses(model.core.synapses, torch.cat([observed, z], dim=1))
             history = torch.cat([history[:, :, 1:], pre_activations.unsqueeze(-1)], dim=-1)
             z = neuron_level_models(model.core.models, history)
             action, output = accumulate(model.action, action, z), accumulate(model.output, output, z)
@@ -70,7 +67,7 @@ class LiteralMachine(nn.Module):
             read = synchronization(model.output, output)
             for column, value in zip(notes, (pre_activations, z, query, attention, read), strict=True):
                 column.append(value)
-        stacked = [None if column[0] is None else torch.stack(column, dim=1) for column in notes]
+        stacked: list[Any] = [None if column[0] is None else torch.stack(column, dim=1) for column in notes]
         return Thoughts(
             logits.permute(0, 2, 1).unflatten(-1, model.readout.shape),
             certainties,
@@ -82,20 +79,16 @@ class LiteralMachine(nn.Module):
 def attend(observer: CrossAttention, query: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Listing 1: multi-head attention, weights and all, from one query to all tokens."""
     query = observer.query(query).unsqueeze(1)  # (B, 1, E)
-    observed, attention = observer.attention(
-        query, tokens, tokens, need_weights=True, average_attn_weights=False
-    )
+    observed, attention = observer.attention(query, tokens, tokens, need_weights=True, average_attn_weights=False)
     return observed.squeeze(1), attention.squeeze(2)  # (B, E), (B, heads, L)
 
 
-def synapses(core: NeuronCore, x: Tensor) -> Tensor:
+def synapses(model: Any, x: Tensor) -> Tensor:
     """Appendix C.1."""
-    model = core.synapses
     if isinstance(model, SynapseMLP):
         for layer in model:
             x = layer(x)
         return x
-    assert isinstance(model, SynapseUNet)
     levels = [model.first(x)]
     for down in model.down:
         levels.append(down(levels[-1]))
@@ -105,7 +98,7 @@ def synapses(core: NeuronCore, x: Tensor) -> Tensor:
     return x
 
 
-def neuron_level_models(models: NeuronModels, history: Tensor) -> Tensor:
+def neuron_level_models(models: Any, history: Tensor) -> Tensor:
     """Listing 2, with the gates, biases and temperatures of the trained models."""
     x = history  # (B, D, M)
     for layer in models.layers:
@@ -117,7 +110,7 @@ def neuron_level_models(models: NeuronModels, history: Tensor) -> Tensor:
     return x.squeeze(-1)
 
 
-def accumulate(part: nn.Module, state: Memory, z: Tensor) -> Memory:
+def accumulate(part: Any, state: Any, z: Tensor) -> Any:
     """Appendix H, one tick, for every sample by itself."""
     if isinstance(part, Snapshot):
         return z
@@ -128,7 +121,7 @@ def accumulate(part: nn.Module, state: Memory, z: Tensor) -> Memory:
     return SynchronizationState(forget * state.numerator + product, forget * state.normaliser + 1)
 
 
-def synchronization(part: nn.Module, state: Memory) -> Tensor | None:
+def synchronization(part: Any, state: Any) -> Any:
     """Equation 10."""
     return state.numerator / torch.sqrt(state.normaliser) if isinstance(part, Synchronization) else state
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.backbones.base import BackboneConfig
@@ -50,9 +49,7 @@ class MachineConfig(Config):
         self.require(
             (self.action.size(self.core.neurons) > 0) == self.observer.asks,
             "action",
-            "a representation to form queries from"
-            if self.observer.asks
-            else "silence: this observer never asks",
+            "a representation to form queries from" if self.observer.asks else "silence: this observer never asks",
         )
         self.observer.check(self.backbone.dimensions)
         claimed = self.action.claims + self.output.claims
@@ -137,9 +134,7 @@ class ContinuousThoughtMachine(nn.Module):
         output = torch.stack(outputs, dim=1)  # (B, T, P)
         logits = self.readout(output)  # (B, T, *answer, C)
         sure = certainty(logits, positions=len(self.config.readout.answer))  # (B, T)
-        return Thoughts(
-            logits, sure, state, Record(*_stack(notes), output, prepared.observer.grid) if record else None
-        )
+        return Thoughts(logits, sure, state, Record(*_stack(notes), output, prepared.observer.grid) if record else None)
 
     def prepare(self, x: Tensor) -> Prepared:
         """Everything that does not change over ticks: features, keys and values, forgetting factors."""
@@ -162,7 +157,7 @@ class ContinuousThoughtMachine(nn.Module):
         output = self.output.step(state.output, z, prepared.output)
         return State(core, action, output), observation
 
-    def _note(self, before: State, after: State, observation: Observation) -> tuple[Tensor | None, ...]:
+    def _note(self, before: State, after: State, observation: Observation) -> tuple[Any, ...]:
         """What `Record` keeps of a tick, in its order."""
         return (
             after.core.pre_activations,
@@ -172,6 +167,6 @@ class ContinuousThoughtMachine(nn.Module):
         )
 
 
-def _stack(notes: list[tuple[Tensor | None, ...]]) -> list[Tensor | None]:
+def _stack(notes: list[tuple[Any, ...]]) -> list[Any]:
     """Joins the notes of all ticks: each (B, …) becomes (B, T, …)."""
     return [None if column[0] is None else torch.stack(column, dim=1) for column in zip(*notes, strict=True)]

@@ -6,7 +6,7 @@ action representation).
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from ctm.positions import NoPositions, PositionConfig
 class ObserverConfig(Config):
     """Base of the observers."""
 
-    asks: bool
+    asks: ClassVar[bool]
     """Whether the observer is driven by an action representation."""
 
     def check(self, dimensions: int) -> None:
@@ -30,8 +30,20 @@ class ObserverConfig(Config):
         """E, the width of an observation of features with `channels` channels."""
 
     @abstractmethod
-    def build(self, channels: int, query: int) -> nn.Module:
+    def build(self, channels: int, query: int) -> "Observer":
         """Makes the observer for features with `channels` channels and queries from `query` numbers."""
+
+
+class Observer(nn.Module):
+    """Base of the observers."""
+
+    def prepare(self, features: Float[Tensor, "B C *grid"]) -> Any:
+        """What no tick changes, given to every `step`; it has a `grid`, the shape of the map of features."""
+        raise NotImplementedError
+
+    def step(self, query: Any, prepared: Any) -> "Observation":
+        """Looks once."""
+        raise NotImplementedError
 
 
 class Attended(NamedTuple):
@@ -49,7 +61,7 @@ class Observation(NamedTuple):
     attention: Tensor | None  # (B, heads, L), where there is attention
 
 
-class CrossAttention(nn.Module):
+class CrossAttention(Observer):
     """Multi-head attention over the features, with a query formed from synchronization (eq. 7, 8).
 
     Args:
@@ -71,7 +83,7 @@ class CrossAttention(nn.Module):
         dropout: float = 0.0
         """Probability that an attention weight is dropped in training."""
 
-        asks = True
+        asks: ClassVar[bool] = True
 
         def validate(self) -> None:
             self.require(self.heads >= 1, "heads", "at least 1")
@@ -100,9 +112,7 @@ class CrossAttention(nn.Module):
         self.positions = config.positions.build(channels)
         self.features = nn.Sequential(nn.Linear(channels, config.embedding), nn.LayerNorm(config.embedding))
         self.query = nn.Linear(query, config.embedding)
-        self.attention = nn.MultiheadAttention(
-            config.embedding, config.heads, config.dropout, batch_first=True
-        )
+        self.attention = nn.MultiheadAttention(config.embedding, config.heads, config.dropout, batch_first=True)
 
     def embed(self, features: Float[Tensor, "B C *grid"]) -> Float[Tensor, "B L E"]:
         """The tokens to look at: features with their positions, one token per cell, projected and normalised."""
@@ -118,7 +128,7 @@ class CrossAttention(nn.Module):
         keys, values = F.linear(tokens, weight, bias).chunk(2, dim=-1)  # (B, L, E) each
         return Attended(self._split(keys), self._split(values), tuple(features.shape[2:]))
 
-    def step(self, query: Float[Tensor, "B P"], attended: Attended) -> Observation:
+    def step(self, query: Float[Tensor, "B P"], prepared: Attended) -> Observation:
         """Looks once."""
         query = self.query(query)  # (B, E)
         width = query.shape[-1]
@@ -126,23 +136,23 @@ class CrossAttention(nn.Module):
         query = (
             self._split(query.unsqueeze(1)) * (width // self.attention.num_heads) ** -0.5
         )  # (B, heads, 1, E / heads)
-        attention = (query @ attended.keys.transpose(-2, -1)).softmax(-1)  # (B, heads, 1, L)
+        attention = (query @ prepared.keys.transpose(-2, -1)).softmax(-1)  # (B, heads, 1, L)
         attention = F.dropout(attention, self.attention.dropout, self.training)
-        seen = (attention @ attended.values).flatten(1)  # (B, E)
+        seen = (attention @ prepared.values).flatten(1)  # (B, E)
         return Observation(self.attention.out_proj(seen), attention.squeeze(2))
 
     def _split(self, x: Float[Tensor, "B L E"]) -> Float[Tensor, "B heads L _"]:
         return x.unflatten(-1, (self.attention.num_heads, -1)).transpose(1, 2)
 
 
-class Direct(nn.Module):
+class Direct(Observer):
     """Sees all of a vector of features at every tick, without choosing (sorting, control)."""
 
     @dataclass(frozen=True)
     class Config(ObserverConfig, kind="direct"):
         """The features themselves."""
 
-        asks = False
+        asks: ClassVar[bool] = False
 
         def check(self, dimensions: int) -> None:
             self.require(dimensions == 0, "kind", f"an observer of {dimensions}-dimensional features")
@@ -157,9 +167,9 @@ class Direct(nn.Module):
         """Nothing to do."""
         return Sight(features)
 
-    def step(self, query: None, sight: "Sight") -> Observation:
+    def step(self, query: None, prepared: "Sight") -> Observation:
         """The same at every tick."""
-        return Observation(sight.features, None)
+        return Observation(prepared.features, None)
 
 
 class Sight(NamedTuple):

@@ -62,7 +62,7 @@ def load_experiment(preset: str) -> Any:
     return experiment
 
 
-def settings_of(config: Config, sections: dict[str, str] | None = None) -> type:
+def settings_of(config: Config, sections: dict[str, str] | None = None) -> Any:
     """A dataclass with the fields of a configuration and its values as defaults, for the command line to fill in.
 
     Parts become dataclasses of their own; their kinds are those of `config`, so that every field is known.
@@ -74,16 +74,17 @@ def settings_of(config: Config, sections: dict[str, str] | None = None) -> type:
     hints = typing.get_type_hints(type(config))
     documented = [docstring_parser.parse_from_object(base) for base in type(config).__mro__[:-1]]
     help_of = {p.arg_name: p.description for docstring in reversed(documented) for p in docstring.params}
-    fields = []
+    fields: list[Any] = []
     for field in dataclasses.fields(config):  # ty: ignore[invalid-argument-type]
         value = getattr(config, field.name)
-        hint, default = hints[field.name], value
+        hint: Any = hints[field.name]
+        default = value
         if isinstance(value, Config):
             hint = settings_of(value)
             default = hint()
             if not dataclasses.fields(hint):
                 continue
-        section = (
+        section: dict[str, Any] = (
             {"group": Group.create_ordered(sections[field.name])} if sections else {}
         )  # with all its parts
         parameter = Parameter(help=help_of.get(field.name), **section)
@@ -102,9 +103,7 @@ def with_settings(config: ConfigT, settings: Any, where: str = "") -> ConfigT:
     values = {}
     for field in dataclasses.fields(settings):
         value, old = getattr(settings, field.name), getattr(config, field.name)
-        values[field.name] = (
-            with_settings(old, value, f"{where}{field.name}.") if isinstance(old, Config) else value
-        )
+        values[field.name] = with_settings(old, value, f"{where}{field.name}.") if isinstance(old, Config) else value
     try:
         return config.replace(**values)
     except ConfigError as error:

@@ -17,8 +17,10 @@ from ctm.config import Config
 class PositionConfig(Config):
     """Base of the positional embeddings."""
 
-    dimensions: int | None = None
-    """How many dimensions the feature grid must have; nothing if any will do."""
+    @property
+    def dimensions(self) -> int | None:
+        """How many dimensions the feature grid must have; nothing if any will do."""
+        return None
 
     @abstractmethod
     def build(self, channels: int) -> nn.Module | None:
@@ -47,7 +49,9 @@ class FourierPositions(nn.Module):
         scales: int = 1
         """1: frequencies start with deviation 6.25. More: deviations gamma^-2 for gamma from 1 to 0.1 (authors: 10)."""
 
-        dimensions = 2
+        @property
+        def dimensions(self) -> int:
+            return 2
 
         def validate(self) -> None:
             self.require(self.scales >= 1, "scales", "at least 1")
@@ -62,7 +66,7 @@ class FourierPositions(nn.Module):
         self.mixture = nn.Parameter(torch.ones(config.scales)) if config.scales > 1 else None
 
     def forward(self, features: Float[Tensor, "B C H W"]) -> Float[Tensor, "C H W"]:
-        rows, columns = (_unit_steps(size, self.scales[0].frequencies.weight) for size in features.shape[2:])
+        rows, columns = (_unit_steps(size, next(self.parameters())) for size in features.shape[2:])
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         coordinates = torch.stack([x, y], dim=-1)  # (H, W, 2)
         embeddings = torch.stack([scale(coordinates) for scale in self.scales])  # (scales, H, W, C)
@@ -123,9 +127,7 @@ class RotationalPositions(nn.Module):
         rotated = []
         for axis, length in enumerate(grid):
             shape = [length if other == axis else 1 for other in range(len(grid))]
-            rotated.append(
-                self._rotate(_unit_steps(length, self.project.weight)).view(*shape, 2).expand(*grid, 2)
-            )
+            rotated.append(self._rotate(_unit_steps(length, self.project.weight)).view(*shape, 2).expand(*grid, 2))
         return self.project(torch.cat(rotated, dim=-1)).movedim(-1, 0)
 
     def _rotate(self, steps: Float[Tensor, " L"]) -> Float[Tensor, "L 2"]:

@@ -7,7 +7,7 @@ the representation.
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -23,16 +23,37 @@ MAXIMUM_DECAY = 15.0
 class RepresentationConfig(Config):
     """Base of the ways to read the latent state."""
 
-    claims: int = 0
-    """How many neurons the representation must have for itself."""
+    @property
+    def claims(self) -> int:
+        """How many neurons the representation must have for itself."""
+        return 0
 
     @abstractmethod
     def size(self, neurons: int) -> int:
         """R, the length of the representation of a machine with D = `neurons`."""
 
     @abstractmethod
-    def build(self, neurons: int, role: Role, generator: Generator) -> nn.Module:
+    def build(self, neurons: int, role: Role, generator: Generator) -> "Representation":
         """Makes the representation; neuron pairs come from `generator`."""
+
+
+class Representation(nn.Module):
+    """Base of the ways to read the latent state over time."""
+
+    def prepare(self) -> Any:
+        """What no tick changes; given to every `step`."""
+
+    def start(self, z: Float[Tensor, "B D"]) -> Any:
+        """The state when z^1 is all there has been."""
+        raise NotImplementedError
+
+    def step(self, state: Any, z: Float[Tensor, "B D"], prepared: Any) -> Any:
+        """The state after the post-activations z of one more tick."""
+        raise NotImplementedError
+
+    def read(self, state: Any) -> Float[Tensor, "B R"] | None:
+        """The representation, if it says anything."""
+        raise NotImplementedError
 
 
 class SynchronizationState(NamedTuple):
@@ -42,7 +63,7 @@ class SynchronizationState(NamedTuple):
     normaliser: Tensor  # beta (1, P): decayed count of ticks; does not depend on the data
 
 
-class Synchronization(nn.Module):
+class Synchronization(Representation):
     """Decayed inner products of neuron pairs over all ticks so far, updated recursively (eq. 10, appendix H).
 
     Args:
@@ -76,9 +97,7 @@ class Synchronization(nn.Module):
     left: Tensor
     right: Tensor
 
-    def __init__(
-        self, config: "Synchronization.Config", neurons: int, role: Role, generator: Generator
-    ) -> None:
+    def __init__(self, config: "Synchronization.Config", neurons: int, role: Role, generator: Generator) -> None:
         super().__init__()
         self.size = config.pairing.count
         self.decay = nn.Parameter(torch.zeros(self.size))
@@ -95,18 +114,18 @@ class Synchronization(nn.Module):
         return SynchronizationState(z[:, self.left] * z[:, self.right], z.new_ones(1, self.size))
 
     def step(
-        self, state: SynchronizationState, z: Float[Tensor, "B D"], forgetting: Float[Tensor, " P"]
+        self, state: SynchronizationState, z: Float[Tensor, "B D"], prepared: Float[Tensor, " P"]
     ) -> SynchronizationState:
         """Takes in the post-activations of one more tick."""
         product = z[:, self.left] * z[:, self.right]  # (B, P)
-        return SynchronizationState(forgetting * state.numerator + product, forgetting * state.normaliser + 1)
+        return SynchronizationState(prepared * state.numerator + product, prepared * state.normaliser + 1)
 
     def read(self, state: SynchronizationState) -> Float[Tensor, "B P"]:
         """S_ij of eq. 10."""
         return state.numerator / state.normaliser.sqrt()
 
 
-class Snapshot(nn.Module):
+class Snapshot(Representation):
     """The latent state itself, without its history: the ablation of appendix G.3 and what an LSTM offers."""
 
     @dataclass(frozen=True)
@@ -117,14 +136,7 @@ class Snapshot(nn.Module):
             return neurons
 
         def build(self, neurons: int, role: Role, generator: Generator) -> "Snapshot":
-            return Snapshot(neurons)
-
-    def __init__(self, neurons: int) -> None:
-        super().__init__()
-        self.size = neurons
-
-    def prepare(self) -> None:
-        """Nothing is shared by all ticks."""
+            return Snapshot()
 
     def start(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         """z^1 itself."""
@@ -139,7 +151,7 @@ class Snapshot(nn.Module):
         return state
 
 
-class Silent(nn.Module):
+class Silent(Representation):
     """Says nothing: for observers that do not ask."""
 
     @dataclass(frozen=True)
@@ -151,9 +163,6 @@ class Silent(nn.Module):
 
         def build(self, neurons: int, role: Role, generator: Generator) -> "Silent":
             return Silent()
-
-    def prepare(self) -> None:
-        """Nothing."""
 
     def start(self, z: Tensor) -> None:
         """Nothing."""
@@ -173,7 +182,7 @@ class _WithinBounds(torch.autograd.Function):
         return value.clamp(low, high)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):
+    def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
         (value,), (low, high) = ctx.saved_tensors, ctx.bounds
         outward = ((value < low) & (grad > 0)) | ((value > high) & (grad < 0))  # descent would leave further
         return grad.masked_fill(outward, 0), None, None

@@ -34,6 +34,17 @@ class Thoughts(NamedTuple):
         """T, how many ticks were thought."""
         return self.logits.shape[1]
 
+    @property
+    def noted(self) -> Any:
+        """The record.
+
+        Raises:
+            ValueError: if nothing was recorded.
+        """
+        if self.record is None:
+            raise ValueError("nothing was recorded: call the model with record=True")
+        return self.record
+
     def at(self, rule: Rule | int = "most_certain", threshold: float = 0.8) -> Tensor:
         """One answer per sample, (B, *answer, C), chosen over all ticks.
 

@@ -20,8 +20,7 @@ def test_batches_add_up_to_the_naive_computation(think, answer):
     seen = collect(thoughts, targets, batch=4)
     for rule in WAYS:
         naive = [
-            (thoughts.answers(rule)[:, tick].argmax(-1) == targets).float().mean()
-            for tick in range(thoughts.ticks)
+            (thoughts.answers(rule)[:, tick].argmax(-1) == targets).float().mean() for tick in range(thoughts.ticks)
         ]
         torch.testing.assert_close(seen.accuracy(rule), torch.stack(naive))
     torch.testing.assert_close(seen.certainty, thoughts.certainty)

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-STRONGEST = 0.05
+STRONGEST = 0.02
 """The share of a map whose centre of mass counts as where attention lies."""
 
 
 def smooth(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps (…, h, w) at another resolution, (…, H, W), interpolated bilinearly; each token covers its cell."""
+    """Maps (…, h, w) at another resolution, (…, H, W), bilinearly; each token covers its cell."""
     flat = maps.float().reshape(-1, 1, *maps.shape[-2:])
     flat = F.interpolate(flat, size=size, mode="bilinear", align_corners=False)
     return flat.reshape(*maps.shape[:-2], *size)
@@ -32,7 +32,8 @@ def centre(maps: Tensor) -> Tensor:
     """
     maps = smooth(maps, (64, 64))
     bound = maps.flatten(-2).quantile(1 - STRONGEST, dim=-1)[..., None, None]
-    weight = torch.where(maps >= 0.999 * bound, maps + 1e-12, 0.0)  # (…, 64, 64)
+    all_of_it = 1e-6 * maps.amax((-2, -1), keepdim=True).clamp_min(1e-12)  # counts only where nothing stands out
+    weight = (maps - bound).clamp_min(0) + all_of_it  # (…, 64, 64)
     weight = weight / weight.sum((-2, -1), keepdim=True)
     place = (torch.arange(64, device=maps.device) + 0.5) / 64
     return torch.stack([(weight.sum(-2) * place).sum(-1), (weight.sum(-1) * place).sum(-1)], dim=-1)

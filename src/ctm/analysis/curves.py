@@ -19,8 +19,8 @@ def training_curves(metrics: Sequence[Line]) -> Figure:
 
     Args:
         metrics: lines of a metrics file. Training lines have `iteration`, `loss` and `accuracy`, but no
-            `split`; evaluation lines have `split`, "train" or "test", and may have `whole_accuracy`, the share
-            of answers that are right at every position.
+            `split`; evaluation lines have `split`, "train" or "test", and may have `whole_accuracy`, the
+            share of answers that are right at every position.
 
     Returns:
         a figure with two panels; batches are grey with their moving average, evaluations coloured by split.
@@ -47,7 +47,8 @@ def training_curves(metrics: Sequence[Line]) -> Figure:
 def _series(lines: Sequence[Line], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Iterations and values of the lines that have a value."""
     pairs = [(line["iteration"], line[name]) for line in lines if line.get(name) is not None]
-    return tuple(np.array(column, float) for column in zip(*pairs, strict=True)) or (np.empty(0), np.empty(0))
+    iterations, values = np.array(pairs, dtype=float).reshape(-1, 2).T
+    return iterations, values
 
 
 def _batches(axes: Axes, metrics: Sequence[Line], name: str) -> None:
@@ -65,5 +66,5 @@ def _evaluations(
 ) -> None:
     iterations, values = _series([line for line in metrics if line.get("split") == split], name)
     if len(values):
-        look = {"color": SPLITS[split], "linestyle": linestyle, "marker": "o", "markersize": 2.5}
+        look: dict[str, Any] = {"color": SPLITS[split], "linestyle": linestyle, "marker": "o", "markersize": 2.5}
         axes.plot(iterations, values, label=split + suffix, **look)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -104,9 +104,7 @@ def looking_frames(
         yield to_frame(_draw(scene, frame / steps))
 
 
-def _scene(
-    thoughts: Thoughts, picture: Tensor, target: int | None, sample: int, labels: Sequence[str] | None
-) -> Scene:
+def _scene(thoughts: Thoughts, picture: Tensor, target: int | None, sample: int, labels: Sequence[str] | None) -> Scene:
     if thoughts.record is None or thoughts.record.attention is None or len(thoughts.record.grid) != 2:
         raise ValueError("thoughts: expected recorded attention over a map; call the model with record=True")
     if thoughts.logits.dim() != 3:
@@ -126,9 +124,7 @@ def _scene(
     height, width = picture.shape[-2:]
     scale = RESOLUTION / max(height, width)
     size = (math.ceil(height * scale), math.ceil(width * scale))
-    large = F.interpolate(picture.expand(1, 3, height, width), size, mode="bicubic", antialias=True).clamp(
-        0, 1
-    )
+    large = F.interpolate(picture.expand(1, 3, height, width), size, mode="bicubic", antialias=True).clamp(0, 1)
     return Scene(large[0], maps, centre(maps.mean(1)), probabilities, certainty, labels, target)
 
 
@@ -147,13 +143,13 @@ def _draw(scene: Scene, time: float) -> Figure:
     right = scene.target is None or answer == scene.target
     colour = BLUE if scene.target is None else GREEN if right else RED
     mark = "" if scene.target is None else " ✓" if right else " ✗"
-    title = {"weight": "bold", "size": 10}
+    title: dict[str, Any] = {"weight": "bold", "size": 10}
     figure.text(0.02, 0.938, f"Tick {now + 1}", **title)
     figure.text(0.4645, 0.938, f"of {ticks}", color=MUTED, ha="right")
     figure.text(0.495, 0.938, "Attention heads", **title)
     figure.text(0.495, 0.385, "Certainty", **title)
-    figure.text(0.75, 0.938, "Answer", **title)
-    figure.text(0.985, 0.938, scene.labels[answer] + mark, color=colour, ha="right", **title)
+    figure.text(0.75, 0.938, _short(scene.labels[answer], 16) + mark, color=colour, **title)
+    figure.text(0.985, 0.938, "answer", color=MUTED, ha="right")
     _overlay(figure.add_axes((0.02, 0.025, 0.4445, 0.889)), scene, time)
     _heads(figure, _at(scene.maps, time))
     _certainty(figure.add_axes((0.53, 0.115, 0.185, 0.24)), scene.certainty, time)
@@ -161,13 +157,18 @@ def _draw(scene: Scene, time: float) -> Figure:
     return figure
 
 
+def _short(label: str, most: int) -> str:
+    return label if len(label) <= most else label[: most - 1].rstrip() + "…"
+
+
 def _overlay(axes: Axes, scene: Scene, time: float) -> None:
     """The picture, tinted where the heads look on average, and the path so far."""
     height, width = scene.picture.shape[-2:]
     heat = contrast(smooth(_at(scene.maps, time).mean(0), (height, width)))  # (H, W)
-    opacity = (0.75 * heat**0.8)[..., None].numpy()
+    opacity = (0.75 * heat)[..., None].numpy()
     picture = scene.picture.permute(1, 2, 0).numpy()
     axes.imshow((1 - opacity) * picture + opacity * HEAT(heat.numpy())[..., :3])
+    axes.set_anchor("N")
     picture_axis(axes)
     travelled = [*scene.path[: int(time) + 1], _at(scene.path, time)]
     points = torch.stack(travelled).numpy() * (width, height) - 0.5  # (ticks so far + 1, 2)
@@ -210,9 +211,9 @@ def _classes(axes: Axes, scene: Scene, time: float, answer: int, colour: str) ->
     axes.barh(place, values, color=colours, alpha=0.45, height=0.82)
     for row, index in enumerate(shown):
         weight, ink = ("bold", INK) if index in (answer, scene.target) else ("normal", MUTED)
-        axes.text(0.02, row, scene.labels[index], va="center", size=8, weight=weight)
+        axes.text(0.02, row, _short(scene.labels[index], 24), va="center", size=8, weight=weight)
         axes.text(0.985, row, f"{values[row]:.0%}", va="center", ha="right", size=7.5, color=ink)
-    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5))
+    axes.set(xlim=(0, 1), ylim=(MOST_CLASSES - 0.5, -0.5))
     axes.axis("off")
 
 

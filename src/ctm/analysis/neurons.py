@@ -12,9 +12,7 @@ from ctm.thoughts import Record
 
 
 @styled()
-def neuron_traces(
-    record: Record, sample: int = 0, neurons: int = 96, others: int = 12, seed: int = 0
-) -> Figure:
+def neuron_traces(record: Record, sample: int = 0, neurons: int = 96, others: int = 12, seed: int = 0) -> Figure:
     """A grid of neurons, each with its post-activations over ticks in a colour of its own (Figure 2a).
 
     Args:

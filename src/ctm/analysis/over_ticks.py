@@ -58,7 +58,7 @@ class OverTicks:
         return self.right(rule).mean(0)
 
     def sure(self, threshold: float) -> tuple[Tensor, Tensor]:
-        """The share of samples at least so certain at every tick, and that of samples also right, both (T,)."""
+        """The share of samples at least so certain at every tick, and of those also right, both (T,)."""
         sure = (self.certainty >= threshold).float()  # (N, T)
         return sure.mean(0), (sure * self.right()).mean(0)
 
@@ -84,8 +84,8 @@ def certainty_over_ticks(seen: OverTicks) -> Figure:
     """Certainty against internal ticks: its distribution, and how many samples could halt (Figure 5a).
 
     Returns:
-        a figure with two panels: quantiles of certainty; and the share of samples above certainties of 0.5, 0.8 and
-        0.9, solid for all of them, and shaded up to those whose answer is right.
+        a figure with two panels: quantiles of certainty; and the share of samples above certainties of 0.5, 0.8
+        and 0.9, with those of them that are wrong shaded.
     """
     figure = canvas(height=3.4)
     figure.subplots_adjust(left=0.06, right=0.985, bottom=0.15, top=0.9, wspace=0.17)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from ctm.analysis.style import (
     styled,
     tick_axis,
     to_frame,
+    whole_numbers,
 )
 from ctm.certainty import certainty
 
@@ -44,9 +45,7 @@ class _Scene(NamedTuple):
     looked: np.ndarray  # (heads, T), the token each head looks at the most
 
 
-def parity_picture(
-    signs: Tensor, targets: Tensor, logits: Tensor, attention: Tensor, tick: int = -1
-) -> Figure:
+def parity_picture(signs: Tensor, targets: Tensor, logits: Tensor, attention: Tensor, tick: int = -1) -> Figure:
     """One sequence and how its parity is found (Figures 6a and 7).
 
     Args:
@@ -57,9 +56,9 @@ def parity_picture(
         tick: the tick to show; negative ones count from the end.
 
     Returns:
-        a figure: above, input, answer at this tick, target and, for every head, the path of the token it looks
-        at the most up to this tick (coloured by tick, with a cross at the most certain); below, the answer over
-        ticks, and certainty and accuracy. Over a row, paths fall from top to bottom as time passes.
+        a figure: above, input, answer at this tick, target and, for every head, the path of the token it
+        looks at the most up to this tick (coloured by tick, with a cross at the most certain); below, the
+        answer over ticks, certainty and accuracy. Over a row, paths fall as time passes.
     """
     scene = _scene(signs, targets, logits, attention)
     return _draw(scene, range(len(scene.right))[tick])
@@ -93,7 +92,7 @@ def accuracy_by_position(
     if certain_ticks is not None:
         ticks = plain(certain_ticks) + 1
         place, spread = np.arange(ticks.shape[1]) + 1, ticks.std(0)
-        look = {"fmt": "o", "color": INK, "markersize": 2.5, "linewidth": 0.8}
+        look: dict[str, Any] = {"fmt": "o", "color": INK, "markersize": 2.5, "linewidth": 0.8}
         panels[-1].errorbar(ticks.mean(0), place, xerr=spread, **look)
         panels[-1].set_title("Accuracy, and the most certain tick")
     return figure
@@ -108,7 +107,7 @@ def _tick_map(axes: Axes, values: np.ndarray, title: str, colours: str | Colorma
     )  # fmt: skip
     axes.figure.colorbar(image, ax=axes, pad=0.02, aspect=30).outline.set_visible(False)
     axes.set(title=title, ylabel="position")
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(whole_numbers())
     tick_axis(axes, ticks)
 
 
@@ -144,8 +143,8 @@ def _draw(scene: _Scene, tick: int) -> Figure:
     _grid(figure.add_subplot(grids[1]), answer, SIGNS, 0.0, "Answer")
     _grid(figure.add_subplot(grids[2]), scene.targets, SIGNS, 0.0, "Target")
     cells = halves[1].subgridspec(-(-heads // columns), columns, hspace=0.4, wspace=0.1)
-    for head, cell in zip(range(heads), cells, strict=False):
-        axes = figure.add_subplot(cell)
+    for head in range(heads):
+        axes = figure.add_subplot(cells[divmod(head, columns)])
         _grid(axes, scene.signs, "Greys_r", -3.5, f"Head {head + 1}" if height > 1 or head == 0 else "")
         _path(axes, scene, head, tick)
 
@@ -194,5 +193,5 @@ def _path(axes: Axes, scene: _Scene, head: int, tick: int) -> None:
     surest = scene.certainty.argmax()
     if surest <= tick:
         outline = [patheffects.Stroke(linewidth=4, foreground=PAPER), patheffects.Normal()]
-        cross = {"color": INK, "markersize": 7, "markeredgewidth": 2, "zorder": 4}
+        cross: dict[str, Any] = {"color": INK, "markersize": 7, "markeredgewidth": 2, "zorder": 4}
         axes.plot(*points[surest], "x", path_effects=outline, **cross)

@@ -1,5 +1,7 @@
 """One look for all pictures: colours, type, sizes, and the way from a figure to a frame."""
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import torch
@@ -7,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 PAPER, INK, MUTED, FAINT = "#ffffff", "#1f2430", "#7d8492", "#e4e7ee"
@@ -24,7 +27,7 @@ SIGNS = LinearSegmentedColormap.from_list("signs", ["#2b4c8c", "#f4f5f8", "#c962
 WIDTH = 8.0
 """Inches; at 100 dots an inch all pictures are 800 pixels wide."""
 
-LOOK = {
+LOOK: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "text.color": INK,
@@ -69,8 +72,9 @@ def canvas(height: float = 4.0, width: float = WIDTH) -> Figure:
 
 def to_frame(figure: Figure) -> np.ndarray:
     """The figure as an RGB picture (H, W, 3) uint8, with even H and W as video wants them."""
-    figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())  # ty: ignore[unresolved-attribute]
+    drawing = FigureCanvasAgg(figure)
+    drawing.draw()
+    pixels = np.asarray(drawing.buffer_rgba())
     height, width = (size // 2 * 2 for size in pixels.shape[:2])
     return pixels[:height, :width, :3].copy()
 
@@ -83,8 +87,13 @@ def plain(values: Tensor | np.ndarray) -> np.ndarray:
 def tick_axis(axes: Axes, ticks: int) -> None:
     """Labels the horizontal axis with internal ticks, counted from 1."""
     axes.set_xlim(0.5, ticks + 0.5)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(whole_numbers())
     axes.set_xlabel("internal tick")
+
+
+def whole_numbers() -> MaxNLocator:
+    """Round numbers without fractions, as many as there is room for."""
+    return MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
 
 
 def picture_axis(axes: Axes) -> None:

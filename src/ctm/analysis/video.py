@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-COLOURS = 128
+COLOURS = 256
 """Palette of a GIF, shared by all its frames."""
 
 
-def save_animation(
-    frames: Iterable[np.ndarray], path: str | Path, fps: float = 6.0, pause: float = 2.0
-) -> Path:
+def save_animation(frames: Iterable[np.ndarray], path: str | Path, fps: float = 6.0, pause: float = 2.0) -> Path:
     """Writes frames to a file that appears only once it is complete.
 
     Args:
@@ -46,8 +44,8 @@ def save_animation(
 
 def _write_gif(frames: list[np.ndarray], path: Path, fps: float, pause: float) -> None:
     pictures = [Image.fromarray(frame) for frame in frames]
-    typical = np.concatenate([frames[0], frames[len(frames) // 2], frames[-1]])
-    palette = Image.fromarray(typical).quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+    typical = np.concatenate(frames[:: max(1, len(frames) // 12)])[::2, ::2]
+    palette = Image.fromarray(typical).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
     first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     durations = [round(1000 / fps)] * len(rest) + [round(1000 * (1 / fps + pause))]
     first.save(path, save_all=True, append_images=rest, duration=durations, loop=0, optimize=True)

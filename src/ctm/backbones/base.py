@@ -11,8 +11,10 @@ from ctm.config import Config
 class BackboneConfig(Config):
     """Base of the backbones."""
 
-    dimensions: int
-    """Dimensions of the grid of features: 2 for a map, 1 for a sequence, 0 for a single vector."""
+    @property
+    @abstractmethod
+    def dimensions(self) -> int:
+        """Dimensions of the grid of features: 2 for a map, 1 for a sequence, 0 for a single vector."""
 
     @property
     @abstractmethod

@@ -22,16 +22,14 @@ class DigitConvolutions(nn.Module):
         input_channels: int = 1
         """Channels of the pictures."""
 
-        dimensions = 2
-
         def validate(self) -> None:
-            self.require(
-                len(self.widths) >= 1 and min(self.widths) >= 1, "widths", "one or more, each at least 1"
-            )
-            self.require(
-                len(self.pools) == len(self.widths), "pools", f"one for each of {len(self.widths)} widths"
-            )
+            self.require(len(self.widths) >= 1 and min(self.widths) >= 1, "widths", "one or more, each at least 1")
+            self.require(len(self.pools) == len(self.widths), "pools", f"one for each of {len(self.widths)} widths")
             self.require(self.input_channels >= 1, "input_channels", "at least 1")
+
+        @property
+        def dimensions(self) -> int:
+            return 2
 
         @property
         def channels(self) -> int:

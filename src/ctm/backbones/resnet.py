@@ -32,8 +32,6 @@ class ResNet(nn.Module):
         input_channels: int = 3
         """Channels of the pictures."""
 
-        dimensions = 2
-
         def validate(self) -> None:
             self.require(self.depth in BLOCKS, "depth", f"one of {', '.join(map(str, BLOCKS))}")
             self.require(1 <= self.stages <= 4, "stages", "1 to 4")
@@ -42,6 +40,10 @@ class ResNet(nn.Module):
         @property
         def block(self) -> "type[BasicBlock] | type[Bottleneck]":
             return BasicBlock if self.depth < 50 else Bottleneck
+
+        @property
+        def dimensions(self) -> int:
+            return 2
 
         @property
         def channels(self) -> int:

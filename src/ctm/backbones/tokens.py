@@ -20,11 +20,13 @@ class TokenEmbedding(nn.Module):
         symbols: tuple[int, ...] = (-1, 1)
         """The values that can stand in a sequence, in the order of the table."""
 
-        dimensions = 1
-
         def validate(self) -> None:
             self.require(self.width >= 1, "width", "at least 1")
             self.require(len(set(self.symbols)) == len(self.symbols) >= 1, "symbols", "different values")
+
+        @property
+        def dimensions(self) -> int:
+            return 1
 
         @property
         def channels(self) -> int:

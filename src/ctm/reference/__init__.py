@@ -23,9 +23,7 @@ from ctm.reference.names import CheckpointError, translate
 __all__ = ["CheckpointError", "Translation", "from_state_dict", "load", "translation"]
 
 
-def load(
-    path: str | Path, config: Mapping[str, Any] | None = None, kind: str = "ctm"
-) -> ContinuousThoughtMachine:
+def load(path: str | Path, config: Mapping[str, Any] | None = None, kind: str = "ctm") -> ContinuousThoughtMachine:
     """Reads a file of the authors into our model.
 
     Args:

@@ -46,17 +46,13 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (RuntimeError, EOFError) as error:
         raise CheckpointError(f"{path}: no checkpoint that can be read: {error}") from error
     if not isinstance(content, Mapping):
-        raise CheckpointError(
-            f"{path}: holds a {type(content).__name__}; expected a dictionary with model_state_dict"
-        )
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}; expected a dictionary with model_state_dict")
     arguments = content.get("args", {})
     arguments = vars(arguments) if isinstance(arguments, argparse.Namespace) else arguments
     for name in ("model_state_dict", "state_dict"):
         if name in content:
             return dict(content[name]), dict(arguments)
-    raise CheckpointError(
-        f"{path}: holds {', '.join(map(str, content))}; expected model_state_dict or state_dict"
-    )
+    raise CheckpointError(f"{path}: holds {', '.join(map(str, content))}; expected model_state_dict or state_dict")
 
 
 def _harmless() -> list[Any]:

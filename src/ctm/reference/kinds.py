@@ -79,9 +79,7 @@ class _Arguments(dict[str, Any]):
         return CheckpointError(f"config: {name} = {self[name]!r} is not supported; expected {supported}")
 
 
-def translation(
-    config: Mapping[str, Any], state_dict: Mapping[str, Tensor], kind: str = "ctm"
-) -> Translation:
+def translation(config: Mapping[str, Any], state_dict: Mapping[str, Tensor], kind: str = "ctm") -> Translation:
     """Finds our machine for one of the authors' models.
 
     Args:
@@ -122,9 +120,7 @@ def _ctm(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation
 _KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {"ctm": _ctm}
 
 
-def _backbone(
-    arguments: _Arguments, state_dict: Mapping[str, Tensor]
-) -> tuple[BackboneConfig, tuple[Rule, ...]]:
+def _backbone(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> tuple[BackboneConfig, tuple[Rule, ...]]:
     name = arguments["backbone_type"]
     if match := re.fullmatch(r"resnet(18|34|50|101|152)-([1-4])", name):
         channels = _inputs_of(state_dict, "initial_rgb.weight")

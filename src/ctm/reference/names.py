@@ -143,9 +143,7 @@ def synchronization(ours: str, theirs: str, neurons: int, triangle: bool) -> tup
         return (math.isqrt(2 * pairs[0]),) if triangle else pairs
 
     return (
-        Rule(
-            rf"{ours}\.decay", f"decay_params_{theirs}", convert=lambda decay: decay.clamp(0, MAXIMUM_DECAY)
-        ),
+        Rule(rf"{ours}\.decay", f"decay_params_{theirs}", convert=lambda decay: decay.clamp(0, MAXIMUM_DECAY)),
         Rule(rf"{ours}\.left", f"{theirs}_neuron_indices_left", convert(0), shape),
         Rule(rf"{ours}\.right", f"{theirs}_neuron_indices_right", convert(1), shape),
     )
@@ -163,9 +161,7 @@ def their_name(ours: str, rules: Iterable[Rule]) -> tuple[str, Rule]:
     raise KeyError(ours)
 
 
-def translate(
-    theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], rules: Iterable[Rule]
-) -> dict[str, Tensor]:
+def translate(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], rules: Iterable[Rule]) -> dict[str, Tensor]:
     """Their tensors in our layout, under our names.
 
     Args:
@@ -182,9 +178,7 @@ def translate(
         known.add(source)
         tensor, expected = theirs.get(source), rule.shape(tuple(like.shape))
         if not isinstance(tensor, torch.Tensor):
-            problems.append(
-                f"{source}: {'no tensor' if source in theirs else 'missing'}; expected {expected}"
-            )
+            problems.append(f"{source}: {'no tensor' if source in theirs else 'missing'}; expected {expected}")
         elif tuple(tensor.shape) != expected:
             problems.append(f"{source}: shape {tuple(tensor.shape)}; expected {expected}")
         else:
@@ -192,12 +186,8 @@ def translate(
                 found[name] = rule.convert(tensor)
             except ValueError as error:
                 problems.append(f"{source}: {error}")
-    problems += [
-        f"{name}: unexpected; the configured model has no such tensor" for name in theirs if name not in known
-    ]
+    problems += [f"{name}: unexpected; the configured model has no such tensor" for name in theirs if name not in known]
     if problems:
         more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
-        raise CheckpointError(
-            "\n  ".join(["weights that do not fit their configuration:", *problems[:10], *more])
-        )
+        raise CheckpointError("\n  ".join(["weights that do not fit their configuration:", *problems[:10], *more]))
     return found

@@ -41,6 +41,4 @@ def holdout(samples: Batch, share: float, seed: int) -> tuple[Batch, Batch]:
     """Splits samples at random into a training part and a test part of `share` of them."""
     order = shuffled(len(samples.inputs), seed, 0, len(samples.inputs))
     tests = round(share * len(order))
-    return Batch(*(part[order[tests:]] for part in samples)), Batch(
-        *(part[order[:tests]] for part in samples)
-    )
+    return Batch(*(part[order[tests:]] for part in samples)), Batch(*(part[order[:tests]] for part in samples))

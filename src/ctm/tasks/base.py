@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -49,7 +49,7 @@ class TaskConfig(Config):
 class Task(ABC):
     """A supervised task. All randomness is a function of the arguments, so a run can be resumed exactly."""
 
-    config: TaskConfig
+    config: Any
     headline: str = "accuracy"
     """The score that decides which checkpoint is the best; higher is better."""
 

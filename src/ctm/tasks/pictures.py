@@ -30,9 +30,7 @@ class PictureTask(ArrayTask):
         except (UnidentifiedImageError, OSError) as error:
             raise DataError(f"{path}: not a picture that can be read ({error})") from None
         height, width = self.test.inputs.shape[1:]
-        pixels = torch.from_numpy(
-            np.asarray(ImageOps.pad(picture, (width, height), color=_ground(picture))).copy()
-        )
+        pixels = torch.from_numpy(np.asarray(ImageOps.pad(picture, (width, height), color=_ground(picture))).copy())
         return self.inputs(pixels.unsqueeze(0) if _ground(picture) < 128 else 255 - pixels.unsqueeze(0))
 
     def spell(self, answer: Tensor) -> str:
@@ -41,9 +39,7 @@ class PictureTask(ArrayTask):
     def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> Iterator[np.ndarray]:
         from ctm.analysis.looking import looking_frames
 
-        return looking_frames(
-            thoughts, self.visible(inputs[0]), None if target is None else int(target), steps=2
-        )
+        return looking_frames(thoughts, self.visible(inputs[0]), None if target is None else int(target), steps=2)
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> Iterator[tuple[str, "Figure"]]:
         from ctm.analysis.looking import looking

@@ -3,7 +3,7 @@
 import signal
 import threading
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,7 +24,7 @@ class Interruption:
         self.signal: int | None = None
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # handlers cannot be set elsewhere
             numbers = (signal.SIGINT, signal.SIGTERM)
             self._before = {number: signal.signal(number, self._note) for number in numbers}

@@ -6,7 +6,7 @@ import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 import yaml
@@ -46,7 +46,7 @@ class Run:
         self.experiment = experiment
 
     @classmethod
-    def create(cls, path: str | Path, experiment: Experiment) -> Self:
+    def create(cls, path: str | Path, experiment: Experiment) -> "Run":
         """Makes the folder of a new run; of several processes, the first one does and the others wait.
 
         Raises:
@@ -65,14 +65,14 @@ class Run:
         return cls(path, experiment)
 
     @classmethod
-    def _wait(cls, path: Path, seconds: float = 60) -> Self:
+    def _wait(cls, path: Path, seconds: float = 60) -> "Run":
         deadline = time.monotonic() + seconds
         while not (path / "config.yaml").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path) -> "Run":
         """Opens the folder of an existing run.
 
         Raises:

@@ -1,6 +1,6 @@
 """One sitting of a run, from a start or a resume to a stop: logging, evaluating, saving."""
 
-from typing import Any, Self
+from typing import Any
 
 from ctm.tasks.base import Task
 from ctm.training.checkpoint import RunError, prune, save_checkpoint
@@ -43,7 +43,7 @@ class Sitting:
         self._journal = Journal(run.path, state["iteration"], state["seconds"], writes)
         self._progress = Progress(learner.iteration, self._plan.iterations, quiet or not writes)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Sitting":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -68,7 +68,7 @@ class Sitting:
             self._progress.show(self._journal.trained(line, self._plan.batch_size))
 
     def evaluate(self) -> bool:
-        """Evaluates on both splits; tells whether the test score is the best so far."""
+        """Evaluates on both splits; tells whether no test score was better before."""
         self._check()
         learner, plan, headline = self._learner, self._plan, self._task.headline
         learner.share_buffers()
@@ -77,7 +77,7 @@ class Sitting:
             scores = evaluate(learner.model, self._task, split, plan.evaluation_batch, self._fabric)
             line = {"iteration": learner.iteration, "split": split} | scores
             self._progress.show(self._journal.evaluated(line))
-        improved = not self.best or scores[headline] > self.best["score"]
+        improved = not self.best or scores[headline] >= self.best["score"]
         if improved:
             self.best = {"iteration": learner.iteration, "score": scores[headline]}
         return improved

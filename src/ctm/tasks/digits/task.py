@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-
 from torch import Tensor
 
 from ctm.tasks.arrays import holdout
@@ -12,7 +11,7 @@ from ctm.tasks.pictures import PictureTask
 
 
 class Digits(PictureTask):
-    """Which digit is it? Pictures (B, 1, 8, 8) with values from -1 to 1; a fixed fifth of the samples is for testing."""
+    """Which digit is it? Pictures (B, 1, 8, 8) from -1 to 1; a fixed fifth of the samples is for testing."""
 
     @dataclass(frozen=True)
     class Config(TaskConfig, kind="digits"):
@@ -37,9 +36,7 @@ class Digits(PictureTask):
                 "the digits come with scikit-learn: pip install 'continuous-thought-machines[data]'"
             ) from error
         pictures, labels = load_digits(return_X_y=True)
-        stored = (
-            torch.from_numpy(pictures * (255 / 16)).round().byte().view(-1, 8, 8)
-        )  # from 0 to 16 at first
+        stored = torch.from_numpy(pictures * (255 / 16)).round().byte().view(-1, 8, 8)  # from 0 to 16 at first
         samples = Batch(stored, torch.from_numpy(labels).long())
         super().__init__(config, *holdout(samples, config.test_share, config.split_seed))
 

@@ -27,9 +27,7 @@ def read_folder(folder: str | Path) -> tuple[Samples, Samples]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; {WHERE_FROM}")
-    train, test = (
-        (read_idx(folder, pictures, 3), read_idx(folder, labels, 1).long()) for pictures, labels in STEMS
-    )
+    train, test = ((read_idx(folder, pictures, 3), read_idx(folder, labels, 1).long()) for pictures, labels in STEMS)
     for (pictures, labels), (stem, _) in zip((train, test), STEMS, strict=True):
         if len(pictures) != len(labels):
             raise DataError(f"{folder}/{stem}: {len(pictures)} pictures, but {len(labels)} labels")
@@ -48,9 +46,7 @@ def read_idx(folder: Path, stem: str, dimensions: int) -> Tensor:
     header = 4 + 4 * dimensions
     shape = np.frombuffer(content[4:header], ">u4").tolist()
     if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) - header != np.prod(shape):
-        raise DataError(
-            f"{path}: not an IDX file of {dimensions}-dimensional bytes, or cut short; fetch it again"
-        )
+        raise DataError(f"{path}: not an IDX file of {dimensions}-dimensional bytes, or cut short; fetch it again")
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy())
 
 
@@ -61,7 +57,7 @@ def read_hub(name: str) -> tuple[Samples, Samples]:
         DataError: if the data set cannot be had.
     """
     try:
-        import datasets
+        import datasets  # ty: ignore[import-not-found]
     except ImportError as error:
         raise DataError(
             f"{name}: fetching it needs the package 'datasets': pip install 'continuous-thought-machines[hub]'; "

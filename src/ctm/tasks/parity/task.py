@@ -71,13 +71,14 @@ class Parity(Task):
     def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> "Iterator[np.ndarray]":
         from ctm.analysis.parity import parity_frames
 
-        return parity_frames(inputs[0], parities(inputs[0]), thoughts.logits[0], thoughts.record.attention[0])
+        signs = inputs[0]
+        return parity_frames(signs, parities(signs), thoughts.logits[0], thoughts.noted.attention[0])
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
         from ctm.analysis.parity import accuracy_by_position, parity_picture
 
         signs, targets = samples
-        record = thoughts.record
+        record = thoughts.noted
         yield "trajectories", parity_picture(signs[0], targets[0], thoughts.logits[0], record.attention[0])
         right = (thoughts.logits.argmax(-1) == targets.unsqueeze(1)).float()  # (B, T, L)
         yield "positions", accuracy_by_position(right.mean(0), record.attention.mean((0, 2)))

@@ -1,0 +1,44 @@
+import pytest
+import yaml
+
+import ctm.catalog
+from ctm.config import ConfigError
+from ctm.training import AdamW, Experiment, Multistep, NormClipping, TrainingConfig
+from training.experiments import parity
+
+
+def test_an_experiment_survives_yaml():
+    experiment = parity(schedule=Multistep(milestones=(5, 9)), clipping=NormClipping(2.0))
+    text = yaml.safe_dump(experiment.to_dict(), sort_keys=False)
+    assert Experiment.from_dict(yaml.safe_load(text)) == experiment
+
+
+def test_every_preset_survives_yaml():
+    for name in ctm.catalog.presets():
+        preset = ctm.catalog.preset(name)
+        assert type(preset).from_dict(yaml.safe_load(yaml.safe_dump(preset.to_dict()))) == preset
+
+
+@pytest.mark.parametrize("name", ["iterations", "batch_size", "accumulate", "log_every", "checkpoint_every", "keep"])
+def test_counts_are_positive(name):
+    with pytest.raises(ConfigError, match=f"^{name} = 0: expected at least 1"):
+        TrainingConfig(**{"iterations": 10, name: 0})
+
+
+def test_a_batch_divides_into_equal_parts():
+    with pytest.raises(ConfigError, match="a multiple of accumulate \\* devices \\* nodes = 6"):
+        TrainingConfig(iterations=1, batch_size=8, accumulate=3, devices=2)
+
+
+@pytest.mark.parametrize(
+    "field", [{"learning_rate": 0.0}, {"weight_decay": -1.0}, {"betas": (0.9, 1.0)}, {"epsilon": 0.0}], ids=str
+)
+def test_the_optimizer_checks_its_fields(field):
+    with pytest.raises(ConfigError, match=next(iter(field))):
+        AdamW(**field)
+
+
+def test_the_optimizer_is_made_as_configured():
+    optimizer = AdamW(3e-4, 0.1, (0.8, 0.95), 1e-6).build(parity().model.build())
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["weight_decay"], group["betas"], group["eps"]) == (3e-4, 0.1, (0.8, 0.95), 1e-6)

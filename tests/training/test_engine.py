@@ -1,0 +1,139 @@
+"""Whatever happens to a run, it ends with the same bytes."""
+
+import os
+import random
+import signal
+
+import pytest
+import torch
+from training.experiments import parity
+from training.processes import everything, finish, start, wait_for
+
+from ctm.tasks.parity import Parity
+from ctm.training import Diverged, NoClipping, Run, train
+
+
+def finished(path, experiment) -> Run:
+    run = Run.create(path, experiment)
+    assert train(run, quiet=True).signal is None
+    return run
+
+
+def test_a_run_killed_again_and_again_ends_as_if_it_never_was(tmp_path):
+    experiment = parity(dropout=0.1, iterations=200, checkpoint_every=2)
+    whole, killed = (Run.create(tmp_path / name, experiment) for name in ("whole", "killed"))
+    draw = random.Random(0)
+    for moment in (0, *sorted(draw.sample(range(1, 180), 7))):
+        process = start(killed.path)
+        wait_for(killed, moment)
+        process.join(draw.uniform(0, 0.03))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert everything(finish(killed.path)) == everything(finish(whole.path))
+    assert len(killed.checkpoints()) <= experiment.training.keep + 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_run_that_goes_on_exactly(tmp_path, number):
+    experiment = parity(dropout=0.1, iterations=150, checkpoint_every=1000, evaluate_every=1000)
+    whole, stopped = (Run.create(tmp_path / name, experiment) for name in ("whole", "stopped"))
+    finish(whole.path)
+    process = start(stopped.path)
+    wait_for(stopped, 10)
+    os.kill(process.pid, number)
+    process.join(60)
+    assert process.exitcode == 128 + number
+    assert 10 <= stopped.latest().iteration < 150
+    assert everything(finish(stopped.path)) == everything(whole.path)
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path):
+    run = finished(tmp_path / "run", parity())
+    before = everything(run.path)
+    outcome = train(Run.open(run.path), quiet=True)
+    assert (outcome.iteration, outcome.interrupted) == (12, False)
+    assert everything(run.path) == before
+
+
+def test_what_is_logged_when(tmp_path):
+    run = finished(tmp_path / "run", parity(iterations=7, log_every=3, evaluate_every=5))
+    assert [line["iteration"] for line in run.metrics() if "split" not in line] == [3, 6, 7]
+    assert [line["iteration"] for line in run.metrics() if line.get("split") == "test"] == [0, 5, 7]
+    fields = {"iteration", "loss", "certainty", "accuracy", "learning_rate", "gradient_norm"}
+    assert all(line.keys() == fields for line in run.metrics() if "split" not in line)
+
+
+def test_it_learns(tmp_path):
+    run = finished(tmp_path / "run", parity(iterations=120, batch_size=32))
+    losses = [line["loss"] for line in run.metrics() if line.get("split") == "test"]
+    assert losses[-1] < 0.75 * losses[0]
+
+
+def test_training_leaves_the_callers_random_state_alone(tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    finished(tmp_path / "run", parity(dropout=0.1, iterations=2))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_another_seed_is_another_run(tmp_path):
+    first, second = (finished(tmp_path / str(seed), parity(iterations=2, seed=seed)) for seed in (0, 1))
+    assert everything(first.path) != everything(second.path)
+
+
+def test_evaluation_does_not_disturb_training(tmp_path):
+    runs = [
+        finished(tmp_path / str(every), parity(dropout=0.1, evaluate_every=every, checkpoint_every=12))
+        for every in (1, 1000)
+    ]
+    often, seldom = (everything(run.path) for run in runs)
+    assert often["model.safetensors"] == seldom["model.safetensors"]
+    assert often["training.safetensors"] == seldom["training.safetensors"]
+
+
+def test_micro_batches_make_the_same_step(tmp_path):
+    whole, parts = (finished(tmp_path / str(n), parity(accumulate=n)) for n in (1, 4))
+    for one, other in zip(whole.metrics(), parts.metrics(), strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], abs=1e-5)
+        assert other["accuracy"] == pytest.approx(one["accuracy"], abs=1e-5)
+
+
+def test_the_loss_of_a_diverged_run_is_never_saved(tmp_path, monkeypatch):
+    run = Run.create(tmp_path / "run", parity(log_every=100, evaluate_every=100))
+    loss = Parity.loss
+    steps = []
+
+    def broken(self, thoughts, targets):
+        steps.extend([1] * thoughts.logits.requires_grad)
+        return loss(self, thoughts, targets) * (float("nan") if len(steps) == 5 else 1)
+
+    monkeypatch.setattr(Parity, "loss", broken)
+    with pytest.raises(Diverged, match="not finite at step 5; the last good checkpoint is .*00000003; try a lower"):
+        train(run, quiet=True)
+    assert run.latest().iteration == 3
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, monkeypatch):
+    loss = Parity.loss
+
+    def steep(self, thoughts, targets):
+        """The same loss, with an infinite gradient."""
+        value = loss(self, thoughts, targets)
+        return value + (value - value.detach()).sqrt()
+
+    monkeypatch.setattr(Parity, "loss", steep)
+    run = Run.create(tmp_path / "run", parity(checkpoint_every=1, clipping=NoClipping()))
+    with pytest.raises(Diverged, match="not finite at step 1"):
+        train(run, quiet=True)
+    assert run.latest().iteration == 0
+
+
+def test_bf16_trains_fp32_weights(tmp_path):
+    run = finished(tmp_path / "run", parity(precision="bf16"))
+    assert {p.dtype for p in run.load_model("last").parameters()} == {torch.float32}
+    exact = finished(tmp_path / "exact", parity()).metrics()
+    for line, other in zip(run.metrics(), exact, strict=True):
+        assert line["loss"] == pytest.approx(other["loss"], abs=0.02)
+        assert line["loss"] != other["loss"]

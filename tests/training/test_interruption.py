@@ -1,0 +1,33 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from ctm.training.devices import launch
+from ctm.training.interruption import Interruption
+from training.experiments import parity
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_handlers_are_given_back(number):
+    before = signal.getsignal(number)
+    with Interruption() as interruption:
+        os.kill(os.getpid(), number)
+        assert interruption.signal == number
+        assert interruption.agreed(launch(parity().training), meet=False) == number
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_interrupt_stops_at_once():
+    with pytest.raises(KeyboardInterrupt), Interruption():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_outside_the_main_thread_nothing_is_noted():
+    noted = []
+    thread = threading.Thread(target=lambda: noted.append(Interruption().__enter__().signal))
+    thread.start()
+    thread.join()
+    assert noted == [None]

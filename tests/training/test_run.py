@@ -1,0 +1,130 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ctm.training import Run, RunError, RunExists, train
+from training.experiments import parity
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Run:
+    run = Run.create(tmp_path_factory.mktemp("runs") / "trained", parity())
+    train(run, quiet=True)
+    return run
+
+
+def test_a_new_run_can_be_opened_again(tmp_path):
+    made = Run.create(tmp_path / "run", parity())
+    assert Run.open(tmp_path / "run").experiment == made.experiment
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["torch"] == torch.__version__
+
+
+def test_a_new_run_takes_an_empty_folder_and_no_other(tmp_path):
+    (tmp_path / "empty").mkdir()
+    run = Run.create(tmp_path / "empty", parity())
+    with pytest.raises(RunExists, match="exists already"):
+        Run.create(run.path, parity())
+
+
+def test_a_folder_without_a_configuration_is_not_a_run(tmp_path):
+    with pytest.raises(RunError, match="not a run"):
+        Run.open(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["task: [", "task: {kind: parity, lenght: 5}"], ids=["yaml", "field"])
+def test_a_broken_configuration_is_one_clear_line(tmp_path, text):
+    run = Run.create(tmp_path / "run", parity())
+    (run.path / "config.yaml").write_text(text)
+    with pytest.raises(RunError, match="config.yaml: ") as caught:
+        Run.open(run.path)
+    assert "\n" not in str(caught.value)
+
+
+def test_before_training_there_is_no_checkpoint(tmp_path):
+    run = Run.create(tmp_path / "run", parity())
+    assert run.checkpoints() == []
+    assert run.metrics() == []
+    with pytest.raises(RunError, match="no checkpoint yet"):
+        run.load_model()
+
+
+def test_a_half_written_line_is_not_read(tmp_path):
+    run = Run.create(tmp_path / "run", parity())
+    (run.path / "metrics.jsonl").write_text('{"iteration": 0}\n{"iterat')
+    assert run.metrics() == [{"iteration": 0}]
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_a_trained_model_is_loaded_to_be_used(trained, which):
+    model = trained.load_model(which)
+    weights = load_file((trained.best() if which == "best" else trained.latest()).path / "model.safetensors")
+    assert not model.training
+    assert model.state_dict().keys() == weights.keys()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
+
+
+def test_the_best_checkpoint_is_that_of_the_best_test_score(trained):
+    scores = {line["iteration"]: line["whole_accuracy"] for line in trained.metrics() if line.get("split") == "test"}
+    assert scores[trained.best().iteration] == max(scores.values())
+
+
+def _drop(tensors):
+    tensors.pop("readout.linear.bias")
+
+
+def _add(tensors):
+    tensors["module.extra"] = torch.zeros(1)
+
+
+def _reshape(tensors):
+    tensors["readout.linear.bias"] = torch.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_drop, "readout.linear.bias is missing"),
+        (_add, "module.extra is unexpected"),
+        (_reshape, r"readout.linear.bias has shape \(3,\), expected \(10,\)"),
+    ],
+    ids=["missing", "unexpected", "shape"],
+)
+def test_weights_that_do_not_fit_are_named(trained, monkeypatch, change, message):
+    tensors = load_file(trained.latest().path / "model.safetensors")
+    change(tensors)
+    monkeypatch.setattr("safetensors.torch.load_file", lambda path: tensors)
+    with pytest.raises(RunError, match=message):
+        trained.load_model("last")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "state.json"])
+def test_a_truncated_checkpoint_is_not_gone_on_with(tmp_path, name):
+    run = Run.create(tmp_path / "run", parity(iterations=1))
+    train(run, quiet=True)
+    path = run.latest().path / name
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(RunError, match=f"{name}: broken checkpoint"):
+        train(run, quiet=True)
+
+
+def test_a_best_checkpoint_that_was_removed_is_missed(tmp_path):
+    run = Run.create(tmp_path / "run", parity(iterations=1))
+    train(run, quiet=True)
+    state = run.latest().path / "state.json"
+    state.write_text(state.read_text().replace('"best": {\n    "iteration": ', '"best": {\n    "iteration": 9'))
+    with pytest.raises(RunError, match="the best checkpoint is gone"):
+        run.best()
+
+
+def test_nothing_is_pickled(trained):
+    endings = {path.suffix for path in trained.path.rglob("*") if path.is_file() and "tensorboard" not in path.parts}
+    assert endings == {".yaml", ".json", ".jsonl", ".safetensors"}
+
+
+def test_tensors_of_a_safetensors_file_are_plainly_named(trained):
+    names = load_file(trained.latest().path / "training.safetensors").keys()
+    parameters = {name for name, _ in trained.experiment.model.build().named_parameters()}
+    slots = {f"{slot}.{name}" for slot in ("step", "exp_avg", "exp_avg_sq") for name in parameters}
+    assert names == slots | {"clipping.norms", "clipping.steps"}
