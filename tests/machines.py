@@ -29,7 +29,7 @@ def synapses(dropout: st.SearchStrategy[float]) -> st.SearchStrategy:
 @st.composite
 def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = None) -> ctm.MachineConfig:
     """Configurations over all kinds of parts, small enough to think in milliseconds."""
-    dropout = dropout or st.just(0.0)
+    dropout = st.just(0.0) if dropout is None else dropout
     observers = (
         (ctm.TokenEmbedding.Config(6), ctm.RotationalPositions.Config(1)),
         (ctm.DigitConvolutions.Config((5, 6), (True, False)), ctm.RotationalPositions.Config(2)),

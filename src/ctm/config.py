@@ -86,6 +86,8 @@ class Config:
         except TypeError:
             required = [f.name for f in dataclasses.fields(cls) if _is_required(f)]  # ty: ignore
             missing = [name for name in required if name not in data]
+            if not missing:
+                raise
             raise ConfigError(f"{at}{missing[0]}: missing; it has no default") from None
 
     @classmethod

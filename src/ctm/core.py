@@ -1,6 +1,7 @@
 """The recurrence over the latent state: (z, o) -> z', once per tick."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
+from ctm.history import Histories
 from ctm.neurons import NeuronModels
 from ctm.synapses import SynapseConfig
 
@@ -32,7 +34,11 @@ class Core(nn.Module):
         """The learned state before the first tick."""
         raise NotImplementedError
 
-    def step(self, state: Any, observation: Float[Tensor, "B E"]) -> Any:
+    def prepare(self, ticks: int) -> Any:
+        """What no tick changes, given to every `step`; `ticks` as for `ContinuousThoughtMachine.prepare`."""
+        raise NotImplementedError
+
+    def step(self, state: Any, observation: Float[Tensor, "B E"], prepared: Any) -> Any:
         """One tick."""
         raise NotImplementedError
 
@@ -47,6 +53,14 @@ class NeuronState(NamedTuple):
     def pre_activations(self) -> Tensor:
         """The newest column of the history, (B, D)."""
         return self.history[..., -1]
+
+
+class PreparedNeurons(NamedTuple):
+    """What a core of neurons shares between ticks."""
+
+    synapses: Callable[[Tensor], Tensor]  # (o, z) (B, E + D) -> pre-activations (B, D)
+    models: Callable[[Tensor], Tensor]  # history (B, D, M) -> post-activations (B, D)
+    histories: Histories
 
 
 class NeuronCore(Core):
@@ -87,11 +101,15 @@ class NeuronCore(Core):
         """The learned state before the first tick, for every sample."""
         return NeuronState(self.start_post_activations.expand(batch, -1), self.start_history.expand(batch, -1, -1))
 
-    def step(self, state: NeuronState, observation: Float[Tensor, "B E"]) -> NeuronState:
+    def prepare(self, ticks: int) -> PreparedNeurons:
+        """Weights laid out for all ticks, and room for their histories."""
+        return PreparedNeurons(self.synapses.prepare(), self.models.prepare(), Histories(ticks))
+
+    def step(self, state: NeuronState, observation: Float[Tensor, "B E"], prepared: PreparedNeurons) -> NeuronState:
         """One tick: connect, remember, let every neuron think."""
-        pre_activations = self.synapses(torch.cat([observation, state.post_activations], dim=-1))  # (B, D)
-        history = torch.cat([state.history[..., 1:], pre_activations.unsqueeze(-1)], dim=-1)  # (B, D, M)
-        return NeuronState(self.models(history), history)
+        pre_activations = prepared.synapses(torch.cat([observation, state.post_activations], dim=-1))  # (B, D)
+        history = prepared.histories.extend(state.history, pre_activations)  # (B, D, M)
+        return NeuronState(prepared.models(history), history)
 
 
 def symmetric_uniform(*shape: int, bound: float) -> Tensor:

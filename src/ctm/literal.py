@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from ctm.core import NeuronState
 from ctm.machine import ContinuousThoughtMachine, State
+from ctm.neurons import dropout
 from ctm.observers import CrossAttention
 from ctm.synapses import SynapseMLP
 from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
@@ -102,7 +103,8 @@ def neuron_level_models(models: Any, history: Tensor) -> Tensor:
     """Listing 2, with the gates, biases and temperatures of the trained models."""
     x = history  # (B, D, M)
     for layer in models.layers:
-        x = F.dropout(x, layer.dropout, models.training)
+        if models.training and layer.dropout:
+            x = dropout(x.permute(1, 2, 0), layer.dropout).permute(2, 0, 1)  # the machine's masks
         x = x if layer.norm is None else layer.norm(x)
         weight = layer.weight.permute(2, 1, 0)  # (in, out, D), as the authors keep it
         x = (torch.einsum("BDM,MHD->BDH", x, weight) + layer.bias) / layer.temperature

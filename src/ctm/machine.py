@@ -76,6 +76,7 @@ class Prepared(NamedTuple):
     """Everything that no tick changes, computed once per forward pass."""
 
     observer: Any
+    core: Any
     action: Any
     output: Any
 
@@ -123,7 +124,7 @@ class ContinuousThoughtMachine(nn.Module):
         ticks = self.config.ticks if ticks is None else ticks
         if ticks < 1:
             raise ValueError(f"ticks = {ticks}: expected at least 1")
-        prepared = self.prepare(x)
+        prepared = self.prepare(x, ticks)
         state = self.start(len(x)) if state is None else state
         outputs, notes = [], []
         for _ in range(ticks):
@@ -136,10 +137,18 @@ class ContinuousThoughtMachine(nn.Module):
         sure = certainty(logits, positions=len(self.config.readout.answer))  # (B, T)
         return Thoughts(logits, sure, state, Record(*_stack(notes), output, prepared.observer.grid) if record else None)
 
-    def prepare(self, x: Tensor) -> Prepared:
-        """Everything that does not change over ticks: features, keys and values, forgetting factors."""
+    def prepare(self, x: Tensor, ticks: int = 0) -> Prepared:
+        """Everything that does not change over ticks: features, keys and values, weights, forgetting factors.
+
+        Args:
+            x: a batch of what the backbone takes.
+            ticks: how many steps will follow each other, so that their histories can share a buffer; 0 makes every
+                `step` a pure function, which may be called in any order and for ever.
+        """
         features = self.backbone(x)  # (B, C, *grid)
-        return Prepared(self.observer.prepare(features), self.action.prepare(), self.output.prepare())
+        return Prepared(
+            self.observer.prepare(features), self.core.prepare(ticks), self.action.prepare(), self.output.prepare()
+        )
 
     def start(self, batch: int) -> State:
         """The learned state before the first tick, for `batch` samples."""
@@ -151,7 +160,7 @@ class ContinuousThoughtMachine(nn.Module):
         """One internal tick: look, connect, think, synchronize."""
         query = self.action.read(state.action)  # (B, P_action)
         observation = self.observer.step(query, prepared.observer)  # o (B, E)
-        core = self.core.step(state.core, observation.seen)
+        core = self.core.step(state.core, observation.seen, prepared.core)
         z = core.post_activations  # (B, D)
         action = self.action.step(state.action, z, prepared.action)
         output = self.output.step(state.output, z, prepared.output)

@@ -1,5 +1,6 @@
 """Neuron-level models: every neuron applies its own little network to its own history (section 3.3, Listing 2)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.config import Config
+from ctm.sharing import SharedProduct
 
 
 class NeuronModels(nn.Module):
@@ -40,11 +42,17 @@ class NeuronModels(nn.Module):
             for width, outputs in zip(widths[:-1], widths[1:], strict=True)
         )
 
-    def forward(self, history: Float[Tensor, "B D M"]) -> Float[Tensor, "B D"]:
-        x = history.permute(1, 2, 0)  # (D, M, B): neurons are the batch of the matrix products
-        for layer in self.layers:
-            x = layer(x)
-        return x.squeeze(1).t()  # (D, 1, B) -> (B, D)
+    def prepare(self) -> Callable[[Float[Tensor, "B D M"]], Float[Tensor, "B D"]]:
+        """The models for use at every tick of a pass, from histories to post-activations."""
+        layers = [layer.prepare() for layer in self.layers]
+
+        def models(history: Float[Tensor, "B D M"]) -> Float[Tensor, "B D"]:
+            x = history.permute(1, 2, 0)  # (D, M, B): neurons are the batch of the matrix products
+            for layer in layers:
+                x = layer(x)
+            return x.squeeze(1).t()  # (D, 1, B) -> (B, D)
+
+        return models
 
 
 class GatedNeuronLayer(nn.Module):
@@ -65,10 +73,21 @@ class GatedNeuronLayer(nn.Module):
         self.norm = nn.LayerNorm(inputs) if layer_norm else None
         self.dropout = dropout
 
-    def forward(self, x: Float[Tensor, "D _in B"]) -> Float[Tensor, "D _out B"]:
-        if self.training and self.dropout:
-            x = F.dropout(x, self.dropout)
-        if self.norm is not None:
-            x = self.norm(x.transpose(1, 2)).transpose(1, 2)
-        x = torch.baddbmm(self.bias.unsqueeze(-1), self.weight, x)  # (D, 2 out, B)
-        return F.glu(x / self.temperature, dim=1)
+    def prepare(self) -> Callable[[Float[Tensor, "D _in B"]], Float[Tensor, "D _out B"]]:
+        """The layer for use at every tick of a pass; dividing the weights by the temperature is dividing the result."""
+        affine = SharedProduct(self.weight / self.temperature, (self.bias / self.temperature).unsqueeze(-1), left=True)
+
+        def layer(x: Float[Tensor, "D _in B"]) -> Float[Tensor, "D _out B"]:
+            if self.training and self.dropout:
+                x = dropout(x, self.dropout)
+            if self.norm is not None:
+                x = self.norm(x.transpose(1, 2)).transpose(1, 2)
+            return F.glu(affine(x), dim=1)  # (D, 2 out, B) -> (D, out, B)
+
+        return layer
+
+
+def dropout(x: Float[Tensor, "D _in B"], probability: float) -> Float[Tensor, "D _in B"]:
+    """Drops entries; which ones depends on the random state and the shape alone, not on the strides of x."""
+    kept = torch.empty(x.shape, device=x.device, dtype=x.dtype).bernoulli_(1 - probability)
+    return x * kept.div_(1 - probability)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ctm.config import Config
 from ctm.positions import NoPositions, PositionConfig
+from ctm.sharing import SharedProduct
 
 
 class ObserverConfig(Config):
@@ -49,8 +50,10 @@ class Observer(nn.Module):
 class Attended(NamedTuple):
     """What cross-attention looks at, projected once for all ticks."""
 
-    keys: Tensor  # (B, heads, L, E / heads)
-    values: Tensor  # (B, heads, L, E / heads)
+    query: SharedProduct  # (B, P) -> (B, E), scaled
+    keys: SharedProduct  # (B heads, 1, E / heads) -> (B heads, 1, L)
+    values: SharedProduct  # (B heads, 1, L) -> (B heads, 1, E / heads)
+    output: SharedProduct  # (B, E) -> (B, E)
     grid: tuple[int, ...]  # the shape of the map whose cells are the L tokens
 
 
@@ -126,23 +129,33 @@ class CrossAttention(Observer):
         width = tokens.shape[-1]
         weight, bias = self.attention.in_proj_weight[width:], self.attention.in_proj_bias[width:]
         keys, values = F.linear(tokens, weight, bias).chunk(2, dim=-1)  # (B, L, E) each
-        return Attended(self._split(keys), self._split(values), tuple(features.shape[2:]))
+        return Attended(
+            self._prepare_query(),
+            SharedProduct(self._split(keys).transpose(1, 2)),
+            SharedProduct(self._split(values)),
+            SharedProduct(self.attention.out_proj.weight.t(), self.attention.out_proj.bias),
+            tuple(features.shape[2:]),
+        )
 
     def step(self, query: Float[Tensor, "B P"], prepared: Attended) -> Observation:
         """Looks once."""
-        query = self.query(query)  # (B, E)
-        width = query.shape[-1]
-        query = F.linear(query, self.attention.in_proj_weight[:width], self.attention.in_proj_bias[:width])
-        query = (
-            self._split(query.unsqueeze(1)) * (width // self.attention.num_heads) ** -0.5
-        )  # (B, heads, 1, E / heads)
-        attention = (query @ prepared.keys.transpose(-2, -1)).softmax(-1)  # (B, heads, 1, L)
+        batch, heads = len(query), self.attention.num_heads
+        asked = prepared.query(query).view(batch * heads, 1, -1)  # (B heads, 1, E / heads)
+        attention = prepared.keys(asked).softmax(-1)  # (B heads, 1, L)
         attention = F.dropout(attention, self.attention.dropout, self.training)
-        seen = (attention @ prepared.values).flatten(1)  # (B, E)
-        return Observation(self.attention.out_proj(seen), attention.squeeze(2))
+        seen = prepared.values(attention).view(batch, -1)  # (B, E)
+        return Observation(prepared.output(seen), attention.view(batch, heads, -1))
 
-    def _split(self, x: Float[Tensor, "B L E"]) -> Float[Tensor, "B heads L _"]:
-        return x.unflatten(-1, (self.attention.num_heads, -1)).transpose(1, 2)
+    def _prepare_query(self) -> SharedProduct:
+        """The two linear maps that form a query, and its scale, as one."""
+        width, per_head = self.query.out_features, self.attention.head_dim
+        weight, bias = self.attention.in_proj_weight[:width], self.attention.in_proj_bias[:width]
+        scale = per_head**-0.5
+        return SharedProduct((weight @ self.query.weight).t() * scale, (weight @ self.query.bias + bias) * scale)
+
+    def _split(self, tokens: Float[Tensor, "B L E"]) -> Float[Tensor, "_samples_and_heads L _each"]:
+        """Every head's part of the tokens, (B heads, L, E / heads)."""
+        return tokens.unflatten(-1, (self.attention.num_heads, -1)).transpose(1, 2).flatten(0, 1)
 
 
 class Direct(Observer):

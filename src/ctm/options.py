@@ -84,9 +84,7 @@ def settings_of(config: Config, sections: dict[str, str] | None = None) -> Any:
             default = hint()
             if not dataclasses.fields(hint):
                 continue
-        section: dict[str, Any] = (
-            {"group": Group.create_ordered(sections[field.name])} if sections else {}
-        )  # with all its parts
+        section: dict[str, Any] = {"group": Group.create_ordered(sections[field.name])} if sections else {}
         parameter = Parameter(help=help_of.get(field.name), **section)
         fields.append((field.name, Annotated[hint, parameter], dataclasses.field(default=default)))
     made = dataclasses.make_dataclass(type(config).__name__, fields, frozen=True)

@@ -1,19 +1,24 @@
 """Synapse models: the recurrent connections between neurons, (o, z) -> pre-activations (eq. 1, appendix C.1)."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
+from ctm.sharing import shared
+
+Connect = Callable[[Tensor], Tensor]
+"""From (o, z), (B, E + D), to pre-activations (B, D)."""
 
 
 class SynapseConfig(Config):
     """Base of the synapse models."""
 
     @abstractmethod
-    def build(self, observed: int, neurons: int) -> nn.Module:
+    def build(self, observed: int, neurons: int) -> "SynapseMLP | SynapseUNet":
         """Makes the synapse model.
 
         Args:
@@ -21,7 +26,7 @@ class SynapseConfig(Config):
             neurons: D.
 
         Returns:
-            a module from the concatenation (o, z), (B, E + D), to pre-activations (B, D).
+            a module whose `prepare` gives what maps the concatenation (o, z), (B, E + D), to pre-activations (B, D).
         """
 
 
@@ -50,6 +55,10 @@ class SynapseMLP(nn.Sequential):
         for _ in range(config.blocks):
             self.extend([nn.Linear(width, 2 * neurons), nn.GLU(), nn.LayerNorm(neurons)])
             width = neurons
+
+    def prepare(self) -> Connect:
+        """The synapses for use at every tick of a pass."""
+        return shared(self)
 
 
 class SynapseUNet(nn.Module):
@@ -92,15 +101,22 @@ class SynapseUNet(nn.Module):
         self.up = nn.ModuleList(block(narrow, wide, config.dropout) for wide, narrow in steps)
         self.norms = nn.ModuleList(nn.LayerNorm(wide) for wide, _ in steps)
 
-    def forward(self, x: Float[Tensor, "B _"]) -> Float[Tensor, "B D"]:
-        x = self.first(x)  # (B, D)
-        skipped = []
-        for down in self.down:
-            skipped.append(x)
-            x = down(x)
-        for up, norm in zip(reversed(self.up), reversed(self.norms), strict=True):
-            x = norm(up(x) + skipped.pop())
-        return x
+    def prepare(self) -> Connect:
+        """The synapses for use at every tick of a pass."""
+        first = shared(self.first)
+        levels = list(zip(map(shared, self.down), map(shared, self.up), self.norms, strict=True))
+
+        def connect(x: Float[Tensor, "B _"]) -> Float[Tensor, "B D"]:
+            x = first(x)  # (B, D)
+            skipped = []
+            for down, _, _ in levels:
+                skipped.append(x)
+                x = down(x)
+            for _, up, norm in reversed(levels):
+                x = norm(up(x) + skipped.pop())
+            return x
+
+        return connect
 
 
 def block(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

@@ -3,8 +3,9 @@
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
+from torch.nn import functional as F
 
 Rule = Literal["last", "most_certain", "mean", "certainty_weighted", "sure"]
 RULES: tuple[Rule, ...] = ("last", "most_certain", "mean", "certainty_weighted", "sure")
@@ -79,7 +80,8 @@ class Thoughts(NamedTuple):
         if rule == "mean":
             return _weighted_mean_so_far(self.logits, torch.ones_like(self.certainty))
         if rule == "certainty_weighted":
-            return _weighted_mean_so_far(self.logits, self.certainty)
+            smallest = torch.finfo(self.certainty.dtype).eps  # rounding can make a certainty of 0 negative
+            return _weighted_mean_so_far(self.logits, self.certainty.clamp_min(smallest))
         if rule == "sure":
             sure = (self.certainty >= threshold).cummax(dim=1).values  # (B, T) from the first sure tick on
             mean = _weighted_mean_so_far(self.logits, sure.float())
@@ -87,11 +89,14 @@ class Thoughts(NamedTuple):
         raise ValueError(f"rule = {rule!r}: expected a tick or one of {', '.join(RULES)}")
 
     def most_certain_tick(self) -> Tensor:
-        """For every tick, which tick up to it was the most certain, (B, T)."""
-        return self.certainty.cummax(dim=1).indices
+        """For every tick, which tick up to it was the most certain, the first of equal ones: (B, T)."""
+        highest = self.certainty.cummax(dim=1).values  # (B, T)
+        rises = highest[:, 1:] > highest[:, :-1]  # (B, T - 1)
+        ticks = torch.arange(1, self.ticks, device=rises.device)
+        return F.pad(torch.where(rises, ticks, 0), (1, 0)).cummax(dim=1).values
 
 
-def _broadcast(per_tick: Float[Tensor, "B T"], like: Tensor) -> Tensor:
+def _broadcast(per_tick: Shaped[Tensor, "B T"], like: Tensor) -> Tensor:
     return per_tick.view(*per_tick.shape, *[1] * (like.dim() - 2))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ctm.training import Run, train
+from ctm.training import Run, RunError, train
 
 _context = multiprocessing.get_context("forkserver")  # imports torch and Lightning once, then starts in no time
 _context.set_forkserver_preload(["training.processes", "lightning.fabric", "torch.utils.tensorboard"])
@@ -37,15 +37,15 @@ def finish(path: Path) -> Path:
     return path
 
 
-def wait_for(run: Run, iteration: int) -> None:
+def wait_for(path: Path, iteration: int) -> None:
     """Waits until a run has written metrics of an iteration."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        with contextlib.suppress(IndexError):
-            if run.metrics()[-1]["iteration"] >= iteration:
+        with contextlib.suppress(IndexError, RunError):
+            if Run.open(path).metrics()[-1]["iteration"] >= iteration:
                 return
         time.sleep(0.01)
-    raise TimeoutError(f"{run.path} never came to iteration {iteration}")
+    raise TimeoutError(f"{path} never came to iteration {iteration}")
 
 
 def everything(path: Path) -> dict[str, bytes]:

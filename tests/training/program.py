@@ -12,7 +12,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     devices, nodes, iterations = map(int, sys.argv[2:])
-    resumes = (folder / "checkpoints" / "00000000").exists()
+    resumes = any((folder / "checkpoints").glob("0*"))
     experiment = parity(devices=devices, nodes=nodes, iterations=iterations)
     outcome = train(Run.open(folder) if resumes else Run.create(folder, experiment), quiet=True)
     sys.exit(0 if outcome.signal is None else 128 + outcome.signal)

@@ -37,7 +37,7 @@ def test_a_folder_without_a_configuration_is_not_a_run(tmp_path):
 def test_a_broken_configuration_is_one_clear_line(tmp_path, text):
     run = Run.create(tmp_path / "run", parity())
     (run.path / "config.yaml").write_text(text)
-    with pytest.raises(RunError, match="config.yaml: ") as caught:
+    with pytest.raises(RunError, match=r"config\.yaml: ") as caught:
         Run.open(run.path)
     assert "\n" not in str(caught.value)
 

@@ -45,7 +45,7 @@ def save_animation(frames: Iterable[np.ndarray], path: str | Path, fps: float = 
 def _write_gif(frames: list[np.ndarray], path: Path, fps: float, pause: float) -> None:
     pictures = [Image.fromarray(frame) for frame in frames]
     typical = np.concatenate(frames[:: max(1, len(frames) // 12)])[::2, ::2]
-    palette = Image.fromarray(typical).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+    palette = Image.fromarray(typical).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=3)
     first, *rest = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     durations = [round(1000 / fps)] * len(rest) + [round(1000 * (1 / fps + pause))]
     first.save(path, save_all=True, append_images=rest, duration=durations, loop=0, optimize=True)

@@ -21,13 +21,13 @@ class PictureTask(ArrayTask):
 
     def read(self, path: Path) -> Tensor:
         """A picture file, made grey, square and as small as the task's own; dark on bright ones are inverted."""
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, ImageOps
 
         try:
             picture = ImageOps.exif_transpose(Image.open(path)).convert("L")
         except FileNotFoundError:
             raise DataError(f"{path}: no such file") from None
-        except (UnidentifiedImageError, OSError) as error:
+        except Exception as error:  # Pillow raises many kinds for broken files
             raise DataError(f"{path}: not a picture that can be read ({error})") from None
         height, width = self.test.inputs.shape[1:]
         pixels = torch.from_numpy(np.asarray(ImageOps.pad(picture, (width, height), color=_ground(picture))).copy())

@@ -22,14 +22,18 @@ def launch(plan: TrainingConfig) -> "Fabric":
     """Starts Fabric, and for several devices the other processes; each runs the whole program again.
 
     Raises:
-        RunError: if the devices that `plan` asks for are not there.
+        RunError: if Fabric is not installed, or the devices that `plan` asks for are not there.
     """
-    from lightning.fabric import Fabric
+    try:
+        from lightning.fabric import Fabric
+    except ModuleNotFoundError:
+        needed = "pip install 'continuous-thought-machines[train]'"
+        raise RunError(f"training needs Lightning Fabric, which is not installed: {needed}") from None
 
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)  # no advert, no list of devices
-    _check(plan)
+    for name in ("lightning.fabric", "lightning.pytorch"):  # no advert, no list of devices
+        logging.getLogger(name).setLevel(logging.WARNING)
     fabric = Fabric(
-        accelerator=plan.accelerator,
+        accelerator=_accelerator(plan),
         devices=plan.devices,
         num_nodes=plan.nodes,
         strategy="ddp" if plan.devices * plan.nodes > 1 else "auto",
@@ -39,7 +43,8 @@ def launch(plan: TrainingConfig) -> "Fabric":
     return fabric
 
 
-def _check(plan: TrainingConfig) -> None:
+def _accelerator(plan: TrainingConfig) -> Literal["cpu", "cuda"]:
+    """Where to compute, after a look at what is there."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     on_gpu = plan.accelerator == "cuda" or (plan.accelerator == "auto" and gpus > 0)
     if on_gpu and gpus < plan.devices:
@@ -49,6 +54,7 @@ def _check(plan: TrainingConfig) -> None:
     started, wanted = os.environ.get("WORLD_SIZE", "1"), str(plan.devices * plan.nodes)
     if "TORCHELASTIC_RUN_ID" in os.environ and started != wanted:
         raise RunError(f"training.devices * training.nodes = {wanted}: torchrun started {started} processes")
+    return "cuda" if on_gpu else "cpu"
 
 
 def reduced(fabric: "Fabric", tensor: Tensor, how: Literal["mean", "sum", "max"]) -> Tensor:

@@ -90,12 +90,10 @@ class Learner:
 
     def failed_step(self) -> int | None:
         """The first step whose loss was not finite; the last one, if only the weights are not finite."""
-        failed = int(reduced(self.fabric, self._failed, "max"))
-        if failed:
-            return failed
         weights = [tensor for tensor in self.model.state_dict().values() if tensor.is_floating_point()]
         finite = torch.stack([weight.isfinite().all() for weight in weights]).all()
-        return None if finite else self.iteration
+        failed = torch.where(finite | (self._failed > 0), self._failed, self.iteration)
+        return int(reduced(self.fabric, failed, "max")) or None
 
     def share_buffers(self) -> None:
         """Gives the first process's buffers to all, since each has its own running statistics."""

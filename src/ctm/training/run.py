@@ -53,7 +53,8 @@ class Run:
             RunExists: if the folder is not empty.
         """
         path = Path(path)
-        if any(os.environ.get(rank, "0") != "0" for rank in _RANKS):
+        several = experiment.training.devices * experiment.training.nodes > 1
+        if several and any(os.environ.get(rank, "0") != "0" for rank in _RANKS):
             return cls._wait(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunExists(f"{path}: exists already; go on with it, remove it, or choose another folder")

@@ -1,6 +1,8 @@
 """Reading MNIST."""
 
 import gzip
+import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +43,11 @@ def read_idx(folder: Path, stem: str, dimensions: int) -> Tensor:
         raise DataError(f"{folder}: no {stem} or {stem}.gz; {WHERE_FROM}")
     try:
         content = (gzip.open if path.suffix == ".gz" else open)(path, "rb").read()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}); fetch it again") from error
     header = 4 + 4 * dimensions
-    shape = np.frombuffer(content[4:header], ">u4").tolist()
-    if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) - header != np.prod(shape):
+    shape = [int.from_bytes(content[at : at + 4]) for at in range(4, header, 4)]
+    if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) - header != math.prod(shape):
         raise DataError(f"{path}: not an IDX file of {dimensions}-dimensional bytes, or cut short; fetch it again")
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy())
 

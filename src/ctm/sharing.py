@@ -1,0 +1,179 @@
+"""Operands that every tick uses and no tick changes, with their gradient formed in a few large products.
+
+Autograd gives a weight that is used at T ticks its gradient as T small products, each added to the whole weight. Here a
+tick's backward pass only notes what the product needs, and every few ticks the notes become one large product. The
+numbers are the same; less is read and written.
+
+    product = SharedProduct(weight)             # before the loop
+    for …:
+        x = product(x)                          # inside: x @ weight
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+ENOUGH = 512
+"""Columns of notes that make a product large enough."""
+
+
+class Notes:
+    """What the backward passes of the ticks leave behind, kept apart for each call of `backward`.
+
+    A graph can be walked several times, or only partly (`torch.autograd.grad`): notes of an earlier walk never count.
+    """
+
+    def __init__(self) -> None:
+        self._walk = -1
+        self._notes: Any = None
+
+    def of_this_walk(self, fresh: Any) -> Any:
+        """The notes of the current walk; `fresh()` makes them when it has none yet."""
+        walk = torch._C._current_graph_task_id()
+        if walk != self._walk:
+            self._walk, self._notes = walk, fresh()
+        return self._notes
+
+    def taken(self) -> Any:
+        """The notes of the current walk, if any; they are forgotten."""
+        notes = self._notes if torch._C._current_graph_task_id() == self._walk else None
+        self._walk, self._notes = -1, None
+        return notes
+
+
+class _Held(Function):
+    """Where shared operands enter the loop: its backward pass runs after those of all their uses."""
+
+    @staticmethod
+    def forward(ctx, notes: Notes, *operands: Tensor | None):
+        ctx.notes = notes
+        ctx.set_materialize_grads(False)  # the uses hand back no gradients of their own
+        return tuple(None if operand is None else operand.view_as(operand) for operand in operands)
+
+    @staticmethod
+    def backward(ctx, *_):  # ty: ignore[incompatible-method-override]
+        notes = ctx.notes.taken()
+        return (None, *(notes.gradients() if notes is not None else [None] * len(_)))
+
+
+def hold(notes: Notes, *operands: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The operands, to be used at every tick by functions that leave their gradients in `notes`."""
+    return _Held.apply(notes, *operands)
+
+
+class SharedProduct:
+    """A product with a shared weight, and perhaps a shared bias added; of matrices, or of batches of matrices.
+
+    Args:
+        weight: (…, K, P) for x (…, n, K) -> x @ weight, (…, n, P); or, on the left, (…, P, K) for x (…, K, n) ->
+            weight @ x, (…, P, n); … is nothing or one dimension.
+        bias: (P,), or on the left (…, P, 1).
+        left: whether the weight is the left factor.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, left: bool = False) -> None:
+        self.left = left
+        self.notes = Notes()
+        precision = autocast_dtype(weight)
+        weight = weight.to(precision)
+        bias = None if bias is None else bias.to(precision)
+        self.collects = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
+        self.weight, self.bias = hold(self.notes, weight, bias) if self.collects else (weight, bias)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x.to(self.weight.dtype)
+        if self.collects:
+            return _Product.apply(x, self.weight, self.bias, self.left, self.notes)
+        return _product(x, self.weight, self.bias, self.left)
+
+
+class _Product(Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, left: bool, notes: Notes) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.left, ctx.notes, ctx.biased = left, notes, bias is not None
+        return _product(x, weight, bias, left)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
+        x, weight = ctx.saved_tensors
+        ctx.notes.of_this_walk(lambda: _ProductNotes(weight, ctx.left, ctx.biased)).add(x, grad)
+        if not ctx.needs_input_grad[0]:
+            return None, None, None, None, None
+        return _product(grad, weight.transpose(-2, -1), None, ctx.left), None, None, None, None
+
+
+class _ProductNotes:
+    """Inputs and gradients of outputs of some ticks, and the gradient of the operands from those before."""
+
+    def __init__(self, like: Tensor, left: bool, biased: bool) -> None:
+        self.left, self.biased = left, biased
+        self.summed = -1 if left else -2  # the dimension of inputs and outputs that the gradient sums over
+        self.inputs: list[Tensor] = []
+        self.grads: list[Tensor] = []
+        self.weight = like.new_zeros(like.shape)  # contiguous, whatever the strides of the weight
+        self.bias: Tensor | None = None
+
+    def add(self, x: Tensor, grad: Tensor) -> None:
+        self.inputs.append(x)
+        self.grads.append(grad)
+        worthwhile = self.weight.numel() > x.numel()  # else joining notes costs more than one more addition
+        if not worthwhile or len(self.inputs) * x.shape[self.summed] >= ENOUGH:
+            self.settle()
+
+    def settle(self) -> None:
+        """Turns the notes into gradients."""
+        x, grad = (
+            notes[0] if len(notes) == 1 else torch.cat(notes, dim=self.summed) for notes in (self.inputs, self.grads)
+        )
+        first, second = (grad, x.transpose(-2, -1)) if self.left else (x.transpose(-2, -1), grad)
+        add_product = self.weight.addmm_ if self.weight.dim() == 2 else self.weight.baddbmm_
+        add_product(first, second)
+        if self.biased:
+            bias = grad.sum(-1, keepdim=True) if self.left else grad.sum(tuple(range(grad.dim() - 1)))
+            self.bias = bias if self.bias is None else self.bias.add_(bias)
+        self.inputs, self.grads = [], []
+
+    def gradients(self) -> tuple[Tensor | None, Tensor | None]:
+        if self.inputs:
+            self.settle()
+        return self.weight, self.bias
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, left: bool) -> Tensor:
+    first, second = (weight, x) if left else (x, weight)
+    if x.dim() == 2:
+        return torch.mm(first, second) if bias is None else torch.addmm(bias, first, second)
+    return torch.bmm(first, second) if bias is None else torch.baddbmm(bias, first, second)
+
+
+def autocast_dtype(like: Tensor) -> torch.dtype:
+    """What matrix products are computed in: the precision of autocast where it is on, else that of `like`."""
+    device = like.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else like.dtype
+
+
+def shared(module: nn.Module) -> Any:
+    """A module for use at every tick of a pass: its linear layers collect the gradients of their weights.
+
+    Args:
+        module: a linear layer, a sequence of modules, or anything else, which stays as it is.
+
+    Returns:
+        what is called like the module.
+    """
+    if isinstance(module, nn.Linear):
+        return SharedProduct(module.weight.t(), module.bias)
+    if isinstance(module, nn.Sequential):
+        layers = [shared(layer) for layer in module]
+
+        def apply(x: Tensor) -> Tensor:
+            for layer in layers:
+                x = layer(x)
+            return x
+
+        return apply
+    return module

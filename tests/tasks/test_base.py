@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from ctm.losses import cross_entropy_over_ticks, two_tick_loss
+from ctm.tasks import TaskConfig
+from ctm.tasks.digits import Digits
+from ctm.tasks.parity import Parity
+from ctm.thoughts import Thoughts
+
+LOGITS = torch.zeros(2, 3, 2, 4)  # two samples, three ticks, two positions, four classes
+LOGITS[0, 0, 0, 1] = LOGITS[0, 0, 1, 2] = 1  # answers 1 2, then 1 0, then 3 0
+LOGITS[0, 1, 0, 1] = LOGITS[0, 2, 0, 3] = 1
+LOGITS[1, :, :, 3] = 1  # 3 3 at all ticks
+CERTAINTY = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.3, 0.2]])
+TARGETS = torch.tensor([[1, 2], [3, 0]])
+
+
+def test_scores_of_an_answer_of_several_positions():
+    scores = Parity.Config().build().scores(Thoughts(LOGITS, CERTAINTY, None), TARGETS)
+    expected = {
+        "accuracy": [1.0, 0.5],
+        "accuracy_last": [0.0, 0.5],
+        "accuracy_by_tick": [[1.0, 0.5, 0.0], [0.5, 0.5, 0.5]],
+        "whole_accuracy": [1.0, 0.0],
+        "whole_accuracy_by_tick": [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
+        "certainty_by_tick": CERTAINTY.tolist(),
+    }
+    assert {name: score.tolist() for name, score in scores.items()} == expected
+
+
+def test_scores_of_a_single_label():
+    thoughts = Thoughts(LOGITS[:, :, 0], CERTAINTY, None)
+    scores = Digits.Config().build().scores(thoughts, TARGETS[:, 0])
+    assert scores.keys() == {"accuracy", "accuracy_last", "accuracy_by_tick", "certainty_by_tick"}
+    assert scores["accuracy"].tolist() == [1.0, 1.0]
+    assert scores["accuracy_last"].tolist() == [0.0, 1.0]
+    assert scores["accuracy_by_tick"].tolist() == [[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]
+
+
+def test_accuracy_is_that_of_the_answer_given():
+    logits, certainty = torch.randn(50, 6, 3, 4), torch.rand(50, 6).round(decimals=1)
+    targets = torch.randint(4, (50, 3))
+    thoughts = Thoughts(logits, certainty, None)
+    right = (thoughts.at("most_certain").argmax(-1) == targets).float()
+    scores = Parity.Config().build().scores(thoughts, targets)
+    torch.testing.assert_close(scores["accuracy"], right.mean(-1))
+    torch.testing.assert_close(scores["whole_accuracy"], right.prod(-1))
+
+
+@pytest.mark.parametrize("second", ["most_certain", "last"])
+def test_the_loss_is_that_of_two_ticks(second):
+    thoughts = Thoughts(torch.randn(5, 6, 4, 2), torch.rand(5, 6), None)
+    targets = torch.randint(2, (5, 4))
+    loss = Parity.Config(length=4, second=second).build().loss(thoughts, targets)
+    losses = cross_entropy_over_ticks(thoughts.logits, targets)
+    assert torch.equal(loss, two_tick_loss(losses, thoughts.certainty, second))
+    other = two_tick_loss(losses, thoughts.certainty, "last" if second == "most_certain" else "most_certain")
+    assert not torch.equal(loss, other)
+
+
+def test_kinds_and_headlines():
+    assert TaskConfig.from_dict({"kind": "parity", "length": 3}) == Parity.Config(length=3)
+    assert TaskConfig.from_dict({"kind": "digits"}) == Digits.Config()
+    assert (Parity.headline, Digits.headline) == ("whole_accuracy", "accuracy")

@@ -1,0 +1,241 @@
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, dataclass, replace
+from typing import Literal
+
+import pytest
+import yaml
+
+import ctm
+from ctm.config import Config, ConfigError, load_yaml
+
+# Made here, outside the package, whose dataclasses have their argument types checked by the test run itself.
+
+
+class Shape(Config):
+    """A family."""
+
+
+@dataclass(frozen=True)
+class Circle(Shape, kind="circle"):
+    radius: float = 1.0
+
+
+@dataclass(frozen=True)
+class Square(Shape, kind="square"):
+    side: int
+    holes: tuple[int, ...] = ()
+
+    def validate(self) -> None:
+        self.require(self.side >= 1, "side", "at least 1")
+
+
+@dataclass(frozen=True)
+class Frame(Config):
+    shape: Shape
+    colour: Literal["red", "blue"] = "red"
+    limits: tuple[float, float] = (0.0, 1.0)
+    width: int | None = None
+    filled: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery(Config):
+    frame: Frame
+    rooms: int = 1
+
+    def validate(self) -> None:
+        if self.frame.width is not None and self.frame.width > self.rooms:
+            raise ConfigError(f"frame.width = {self.frame.width}: expected at most rooms = {self.rooms}")
+
+
+@pytest.mark.parametrize("name", ctm.presets())
+def test_every_preset_survives_yaml(name):
+    config = ctm.preset(name)
+    text = yaml.safe_dump(config.to_dict(), sort_keys=False)
+    assert type(config).from_dict(yaml.safe_load(text)) == config
+
+
+def test_a_dictionary_is_plain_and_says_the_kind():
+    config = Gallery(Frame(Square(2, holes=(1, 3)), width=1))
+    assert config.to_dict() == {
+        "frame": {
+            "shape": {"kind": "square", "side": 2, "holes": [1, 3]},
+            "colour": "red",
+            "limits": [0.0, 1.0],
+            "width": 1,
+            "filled": False,
+            "name": "",
+        },
+        "rooms": 1,
+    }
+    assert Gallery.from_dict(config.to_dict()) == config
+
+
+def test_lists_become_tuples():
+    square = Shape.from_dict({"kind": "square", "side": 1, "holes": [4, 5]})
+    assert square == Square(1, (4, 5))
+    assert isinstance(square.holes, tuple)
+    assert hash(square) == hash(Square(1, (4, 5)))
+
+
+@pytest.mark.parametrize(("written", "number"), [("1e-4", 1e-4), ("2", 2), ("0.5", 0.5), ("3E5", 3e5)])
+def test_numbers_that_yaml_takes_for_text_are_read(written, number):
+    assert Circle.from_dict(yaml.safe_load(f"radius: {written}")).radius == number
+
+
+def test_defaults_may_be_missing():
+    assert Frame.from_dict({"shape": {"kind": "circle"}}) == Frame(Circle(1.0))
+
+
+def test_finished_parts_are_taken_as_they_are():
+    shape = Square(3)
+    assert Frame.from_dict({"shape": shape}).shape is shape
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"frame": {"shape": {"kind": "circle"}, "color": "red"}},
+            "frame.color: no such field; did you mean 'colour'?",
+        ),
+        ({"frame": {"shape": {"kind": "circle"}}, "xyzzy": 1}, "xyzzy: no such field; there are frame, rooms"),
+        ({"frame": {"shape": {"kind": "square"}}}, "frame.shape.side: missing; it has no default"),
+        ({"rooms": 1}, "frame: missing; it has no default"),
+        ({"frame": {"shape": {"kind": "cube"}}}, "frame.shape: kind = 'cube': expected one of circle, square"),
+        ({"frame": {"shape": {"side": 1}}}, "frame.shape: kind = None: expected one of circle, square"),
+        ({"frame": {"shape": {"kind": "square", "side": 0}}}, "frame.shape.side = 0: expected at least 1"),
+        ({"frame": {"shape": {"kind": "square", "side": "a"}}}, "frame.shape.side = 'a': expected a whole number"),
+        ({"frame": {"shape": {"kind": "square", "side": 1.5}}}, "frame.shape.side = 1.5: expected a whole number"),
+        ({"frame": {"shape": {"kind": "square", "side": True}}}, "frame.shape.side = True: expected a whole number"),
+        ({"frame": {"shape": {"kind": "circle", "radius": "far"}}}, "frame.shape.radius = 'far': expected a number"),
+        ({"frame": {"shape": {"kind": "circle", "radius": True}}}, "frame.shape.radius = True: expected a number"),
+        (
+            {"frame": {"shape": {"kind": "square", "side": 1, "holes": [1, "a"]}}},
+            "frame.shape.holes = (1, 'a'): expected a list of a whole number",
+        ),
+        (
+            {"frame": {"shape": {"kind": "square", "side": 1, "holes": 3}}},
+            "frame.shape.holes = 3: expected a list of a whole number",
+        ),
+        (
+            {"frame": {"shape": {"kind": "circle"}, "limits": [1.0]}},
+            "frame.limits = (1.0,): expected a list of a number and a number",
+        ),
+        (
+            {"frame": {"shape": {"kind": "circle"}, "colour": "green"}},
+            "frame.colour = 'green': expected one of 'red', 'blue'",
+        ),
+        (
+            {"frame": {"shape": {"kind": "circle"}, "width": "wide"}},
+            "frame.width = 'wide': expected a whole number or nothing",
+        ),
+        ({"frame": {"shape": {"kind": "circle"}, "filled": 1}}, "frame.filled = 1: expected true or false"),
+        ({"frame": {"shape": {"kind": "circle"}, "name": 7}}, "frame.name = 7: expected text"),
+        ({"frame": {"shape": None}}, "frame.shape = None: expected Shape"),
+        ({"frame": {"shape": {"kind": "circle"}, "width": 2}}, "frame.width = 2: expected at most rooms = 1"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_errors_say_where_what_and_what_is_allowed(data, message):
+    with pytest.raises(ConfigError) as caught:
+        Gallery.from_dict(data)
+    assert str(caught.value) == message
+    with pytest.raises(ConfigError) as caught:
+        Gallery.from_dict(data, "art")
+    assert str(caught.value) == f"art.{message}"
+
+
+def test_construction_checks_types_and_values():
+    with pytest.raises(ConfigError, match=r"^side = 1\.5: expected a whole number$"):
+        Square(1.5)
+    with pytest.raises(ConfigError, match="^side = 0: expected at least 1$"):
+        Square(0)
+    assert Circle(2).radius == 2  # a whole number is a number
+
+
+def test_a_changed_copy_is_checked_again():
+    square = Square(1, (2,))
+    assert square.replace(side=3) == Square(3, (2,)) == replace(square, side=3)
+    assert square.side == 1
+    with pytest.raises(ConfigError, match="side = -1"):
+        square.replace(side=-1)
+
+
+def test_configurations_are_immutable():
+    with pytest.raises(FrozenInstanceError):
+        Square(1).side = 2
+
+
+def test_a_member_builds_only_itself():
+    assert Square.from_dict({"side": 1}) == Square(1)
+    with pytest.raises(ConfigError, match="kind = 'circle': expected one of square"):
+        Square.from_dict({"kind": "circle"})
+
+
+def test_a_file_is_read(tmp_path):
+    path = tmp_path / "frame.yaml"
+    path.write_text("shape: {kind: circle, radius: 1e-4}\nlimits: [0, 2]\n")
+    assert load_yaml(Frame, path) == Frame(Circle(1e-4), limits=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"shape: {kind: circle}\ncolor: red", "color: no such field"),
+        (b"shape: {kind: circle", "expected ',' or '}'"),
+        (b"\xff\xfe\xfa", "can't decode byte"),
+    ],
+    ids=["unknown field", "not YAML", "not text"],
+)
+def test_a_wrong_file_is_named_in_one_line(tmp_path, content, message):
+    path = tmp_path / "frame.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_yaml(Frame, path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: no such file$"):
+        load_yaml(Frame, tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="directory"):
+        load_yaml(Frame, tmp_path)
+
+
+def test_wrong_types_in_the_package_are_configuration_errors():
+    """In a process of its own, where nothing but the configurations themselves checks types."""
+    changes = [
+        ("model", 3, "model = 3: expected a mapping of fields"),
+        ("model.core.memory", "x", "model.core.memory = 'x': expected a whole number"),
+        ("model.output.pairing.neurons", 2.5, "model.output.pairing.neurons = 2.5: expected a whole number"),
+        ("training.precision", "fp8", "training.precision = 'fp8': expected one of 'fp32', 'bf16', 'fp16'"),
+        ("training.iterations", None, "training.iterations = None: expected a whole number"),
+        ("training.optimizer.betas", [1], "training.optimizer.betas = (1,): expected a list of a number and a number"),
+        ("model.core.models.hidden", [], "model.core.models.hidden = []: expected a whole number or nothing"),
+        ("", None, "configuration = None: expected a mapping of fields"),
+        ("", [1], "configuration = [1]: expected a mapping of fields"),
+    ]
+    program = """
+import copy, sys, yaml
+import ctm
+for path, value in yaml.safe_load(sys.stdin):
+    data = ctm.preset("parity/quick").to_dict()
+    *parts, last = path.split(".")
+    inside = data
+    for part in parts:
+        inside = inside[part]
+    inside[last] = value
+    try:
+        ctm.Experiment.from_dict(data if path else value)
+        print("no error")
+    except ctm.ConfigError as error:
+        print(error)
+"""
+    cases = yaml.safe_dump([[path, value] for path, value, _ in changes])
+    done = subprocess.run([sys.executable, "-c", program], input=cases, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [message for *_, message in changes], done.stderr

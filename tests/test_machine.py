@@ -1,0 +1,341 @@
+import copy
+import io
+import pickle
+import threading
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+import ctm
+from ctm import ConfigError
+from ctm.catalog import model_config
+from ctm.certainty import certainty
+from machines import inputs_for, machine_configs, perturbed
+
+SIGNS = torch.tensor([[1.0, -1, -1, 1, 1, 1, -1, 1, -1], [-1.0, -1, 1, 1, -1, 1, 1, 1, 1]])
+
+
+@pytest.fixture
+def model():
+    return perturbed(ctm.build("parity/quick")).eval()
+
+
+def leaves(state) -> list[Tensor]:
+    return [leaf for leaf in pytree.tree_leaves(state) if leaf is not None]
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("parity/paper-1", 4_908_706),
+        ("parity/paper-10", 5_043_874),
+        ("parity/paper-25", 5_212_834),
+        ("parity/paper-50", 5_719_714),
+        ("parity/paper-75", 5_719_714),
+        ("parity/paper-100", 6_564_514),
+        ("mazes/paper", 31_998_330),
+        ("imagenet/paper", 185_989_886),
+        ("cifar10/paper", 1_032_648),
+    ],
+)
+def test_published_numbers_of_parameters(name, count):
+    with torch.device("meta"):
+        model = model_config(name).build()
+    assert sum(parameter.numel() for parameter in model.parameters()) == count
+
+
+def test_published_shapes_of_answers():
+    """The logits of the paper: (B, T, 64, 2) for parity, (B, T, 100, 5) for mazes, (B, T, 1000) for ImageNet."""
+    for name, shape in (("parity/paper-75", (64, 2)), ("mazes/paper", (100, 5)), ("imagenet/paper", (1000,))):
+        readout = model_config(name).readout
+        assert (*readout.answer, readout.classes) == shape
+
+
+@given(config=machine_configs(), batch=st.integers(1, 3), ticks=st.integers(1, 4))
+def test_shapes_of_thoughts_and_records(config, batch, ticks):
+    thoughts = config.build().eval()(inputs_for(config, batch), ticks=ticks, record=True)
+    neurons, record = config.core.neurons, thoughts.noted
+    assert thoughts.ticks == ticks
+    assert thoughts.logits.shape == (batch, ticks, *config.readout.answer, config.readout.classes)
+    assert thoughts.certainty.shape == (batch, ticks)
+    assert torch.equal(thoughts.certainty, certainty(thoughts.logits, len(config.readout.answer)))
+    assert record.pre_activations.shape == record.post_activations.shape == (batch, ticks, neurons)
+    assert record.output.shape[1:] == (ticks, config.output.size(neurons))
+    assert len(record.grid) == config.backbone.dimensions
+    if config.observer.asks:
+        tokens = torch.Size(record.grid).numel()
+        assert record.action.shape[1:] == (ticks, config.action.size(neurons))
+        assert record.attention.shape == (batch, ticks, config.observer.heads, tokens)
+        torch.testing.assert_close(record.attention.sum(-1), torch.ones(batch, ticks, config.observer.heads))
+    else:
+        assert record.action is None
+        assert record.attention is None
+
+
+@given(config=machine_configs())
+def test_records_change_nothing_and_agree_with_the_answers(config):
+    model, x = config.build().eval(), inputs_for(config, 2)
+    with torch.no_grad():
+        plain, recorded = model(x), model(x, record=True)
+    assert plain.record is None
+    assert torch.equal(plain.logits, recorded.logits)
+    torch.testing.assert_close(model.readout(recorded.record.output), recorded.logits)
+    assert torch.equal(recorded.record.post_activations[:, -1], recorded.state.core.post_activations)
+    assert torch.equal(recorded.record.pre_activations[:, -1], recorded.state.core.history[..., -1])
+
+
+@given(config=machine_configs())
+def test_by_default_as_many_ticks_as_configured(config):
+    assert config.build()(inputs_for(config, 1)).ticks == config.ticks
+
+
+@pytest.mark.parametrize("ticks", [0, -1])
+def test_no_ticks_at_all(model, ticks):
+    with pytest.raises(ValueError, match=f"ticks = {ticks}: expected at least 1"):
+        model(SIGNS, ticks=ticks)
+
+
+def test_longer_thinking_begins_alike(model):
+    short, long = model(SIGNS, ticks=3), model(SIGNS, ticks=8)
+    torch.testing.assert_close(short.logits, long.logits[:, :3])
+
+
+@given(config=machine_configs(), ticks=st.integers(1, 3))
+def test_the_state_is_a_tree_of_tensors(config, ticks):
+    model, x = config.build().eval(), inputs_for(config, 2)
+    state = model(x, ticks=ticks).state
+    assert all(isinstance(leaf, Tensor) for leaf in leaves(state))
+    assert all(len(leaf) in (1, 2) for leaf in leaves(state))
+    detached = pytree.tree_map_only(Tensor, torch.clone, state)
+    assert type(detached) is ctm.State
+    assert torch.equal(model(x, ticks=1, state=detached).logits, model(x, ticks=1, state=state).logits)
+
+
+def test_a_state_is_not_changed_by_going_on(model):
+    with torch.no_grad():
+        state = model(SIGNS, ticks=2).state
+        before = [leaf.clone() for leaf in leaves(state)]
+        first = model(SIGNS, ticks=3, state=state).logits
+        again = model(SIGNS, ticks=3, state=state).logits
+    assert torch.equal(first, again)
+    assert all(torch.equal(a, b) for a, b in zip(before, leaves(state), strict=True))
+
+
+@given(config=machine_configs())
+def test_thinking_changes_no_parameter_and_no_buffer(config):
+    model = perturbed(config.build()).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("decay"):
+                parameter.sub_(0.5)  # some are out of bounds
+    before = copy.deepcopy(model.state_dict())
+    model(inputs_for(config, 2), record=True).logits.sum().backward()
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@given(config=machine_configs(), batch=st.integers(2, 4))
+def test_samples_are_thought_about_one_by_one(config, batch):
+    model, x = perturbed(config.build()).double().eval(), inputs_for(config, batch).double()
+    together = model(x)
+    for sample in range(batch):
+        alone = model(x[sample : sample + 1])
+        torch.testing.assert_close(alone.logits[0], together.logits[sample], atol=1e-10, rtol=0)
+        torch.testing.assert_close(alone.certainty[0], together.certainty[sample], atol=1e-10, rtol=0)
+
+
+@given(config=machine_configs(dropout=st.just(0.5)))
+def test_evaluation_drops_nothing(config):
+    model, x = config.build().eval(), inputs_for(config, 2)
+    assert torch.equal(model(x).logits, model(x).logits)
+
+
+def test_training_drops_something():
+    config = model_config("parity/quick")
+    for changed in (
+        config.replace(core=config.core.replace(synapses=ctm.SynapseMLP.Config(dropout=0.5))),
+        config.replace(core=config.core.replace(models=ctm.NeuronModels.Config(hidden=8, dropout=0.5))),
+        config.replace(observer=config.observer.replace(dropout=0.5)),
+    ):
+        model = changed.build()
+        assert not torch.equal(model(SIGNS).logits, model(SIGNS).logits)
+
+
+@given(config=machine_configs())
+def test_every_parameter_is_used(config):
+    model = perturbed(config.build())
+    thoughts = model(inputs_for(config, 4), ticks=max(3, config.ticks))
+    (thoughts.logits * torch.randn_like(thoughts.logits)).sum().backward()
+    assert {name for name, parameter in model.named_parameters() if parameter.grad is None} == set()
+
+
+def test_machines_can_be_pickled_and_copied(model):
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert other.config == model.config
+        assert torch.equal(other(SIGNS).logits, model(SIGNS).logits)
+        with torch.no_grad():
+            next(other.parameters()).add_(1)
+        assert not torch.equal(next(other.parameters()), next(model.parameters()))
+
+
+def test_a_machine_that_has_thought_can_be_pickled_and_copied(model):
+    model(SIGNS, record=True).logits.sum().backward()
+    assert torch.equal(pickle.loads(pickle.dumps(model))(SIGNS).logits, copy.deepcopy(model)(SIGNS).logits)
+
+
+def test_weights_travel_by_state_dict(model):
+    stream = io.BytesIO()
+    torch.save(model.state_dict(), stream)
+    stream.seek(0)
+    other = model_config("parity/quick").replace(seed=5).build().eval()  # other pairs, which are loaded too
+    assert not torch.allclose(other(SIGNS).logits, model(SIGNS).logits)
+    other.load_state_dict(torch.load(stream, weights_only=True))
+    assert torch.equal(other(SIGNS).logits, model(SIGNS).logits)
+
+
+def test_double_precision(model):
+    single = model(SIGNS)
+    double = model.double()(SIGNS.double())
+    assert {t.dtype for t in (double.logits, double.certainty, *leaves(double.state))} == {torch.float64}
+    torch.testing.assert_close(double.logits.float(), single.logits, atol=1e-4, rtol=1e-4)
+
+
+def test_mixed_precision(model):
+    exact = model(SIGNS)
+    with torch.autocast("cpu", torch.bfloat16):
+        thoughts = model(SIGNS)
+        (thoughts.logits.float().square().mean() + thoughts.certainty.mean()).backward()
+    assert thoughts.logits.dtype == torch.bfloat16
+    assert thoughts.certainty.dtype == torch.float32
+    torch.testing.assert_close(thoughts.logits.float(), exact.logits, atol=0.2, rtol=0.1)
+    assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters() if parameter.grad is not None)
+
+
+def test_the_seed_gives_the_weights_and_the_global_state_stays():
+    before = torch.random.get_rng_state()
+    first, again, other = ctm.build("digits"), ctm.build("digits", seed=0), ctm.build("digits", seed=1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(123)
+    later = ctm.build("digits")
+    for name, weight in first.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+        assert torch.equal(weight, later.state_dict()[name])
+    assert not torch.equal(first.readout.linear.weight, other.readout.linear.weight)
+
+
+def test_pairs_come_from_the_configuration_alone():
+    config = model_config("parity/quick")
+    torch.manual_seed(1)
+    first = config.build()
+    torch.manual_seed(2)
+    second = config.build()
+    third = config.replace(seed=1).build()
+    for part in ("action", "output"):
+        assert torch.equal(getattr(first, part).left, getattr(second, part).left)
+        assert not torch.equal(getattr(first, part).left, getattr(third, part).left)
+    assert not torch.equal(first.action.left, first.output.left)
+
+
+def test_fresh_start_states_are_small():
+    core = ctm.build("parity/paper-10").core
+    for parameter, bound in ((core.start_post_activations, 1024**-0.5), (core.start_history, 1029**-0.5)):
+        assert 0.98 * bound < parameter.abs().max() <= bound
+
+
+def test_the_start_is_the_same_for_all_samples(model):
+    state = model.start(3)
+    assert state.core.post_activations.shape == (3, 128)
+    assert torch.equal(state.core.post_activations[0], model.core.start_post_activations)
+    assert torch.equal(state.core.history[2], model.core.start_history)
+
+
+def test_histories_keep_the_newest_pre_activations(model):
+    memory = model.config.core.memory
+    thoughts = model(SIGNS, ticks=memory + 2, record=True)
+    assert torch.equal(thoughts.state.core.history, thoughts.record.pre_activations[:, -memory:].transpose(1, 2))
+    shorter = model(SIGNS, ticks=2).state.core.history
+    assert torch.equal(shorter[:, :, : memory - 2], model.core.start_history[:, 2:].expand(2, -1, -1))
+
+
+def test_threads_may_share_a_machine(model):
+    expected, found = model(SIGNS).logits, {}
+
+    def think(number):
+        with torch.no_grad():
+            found[number] = [model(SIGNS).logits for _ in range(5)]
+
+    threads = [threading.Thread(target=think, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(torch.equal(logits, expected) for number in range(3) for logits in found[number])
+
+
+PLAIN = model_config("parity/quick")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ticks": 0}, "ticks = 0: expected at least 1"),
+        ({"action": ctm.Silent.Config()}, r"action = .*: expected a representation to form queries from"),
+        (
+            {"observer": ctm.Direct.Config(), "backbone": ctm.Given.Config(4, 0)},
+            "action = .*: expected silence: this observer never asks",
+        ),
+        (
+            {"observer": PLAIN.observer.replace(positions=ctm.RotationalPositions.Config(2))},
+            "positions = .*: expected an embedding for the 1-dimensional features of this backbone",
+        ),
+        (
+            {
+                "action": ctm.Synchronization.Config(ctm.Dense(100)),
+                "output": ctm.Synchronization.Config(ctm.Dense(29)),
+            },
+            r"core\.neurons = 128: expected at least 129, since dense action and output pairings must not share",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        PLAIN.replace(**changes)
+
+
+def test_dense_pairings_may_fill_all_neurons():
+    dense = {"action": ctm.Synchronization.Config(ctm.Dense(100)), "output": ctm.Synchronization.Config(ctm.Dense(28))}
+    model = PLAIN.replace(**dense).build()
+    assert (model.action.left.min().item(), model.output.left.max().item()) == (28, 27)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [({"neurons": 0}, "neurons = 0: expected at least 1"), ({"memory": 0}, "memory = 0: expected at least 1")],
+)
+def test_impossible_cores_are_refused(fields, message):
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        PLAIN.core.replace(**fields)
+
+
+def test_readouts_give_structured_logits():
+    readout = ctm.Readout(ctm.Readout.Config(classes=5, answer=(2, 3)), 7)
+    x = torch.randn(4, 6, 7)
+    assert readout(x).shape == (4, 6, 2, 3, 5)
+    torch.testing.assert_close(readout(x)[1, 2, 1, 0], readout.linear(x[1, 2])[15:20])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"classes": 1}, "classes = 1: expected at least 2"),
+        ({"classes": 2, "answer": (3, 0)}, r"answer = \(3, 0\): expected sizes of at least 1"),
+    ],
+)
+def test_impossible_answers_are_refused(fields, message):
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        ctm.Readout.Config(**fields)

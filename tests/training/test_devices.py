@@ -1,0 +1,86 @@
+"""Several processes learn the same as one."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctm.training import Run, RunError, train
+from training.experiments import parity
+from training.processes import everything, wait_for
+
+ITERATIONS = 60
+
+
+def launch(launcher: list[str], folder: Path, *numbers: int) -> subprocess.Popen:
+    """Starts the test program on so many devices, nodes, and for so many iterations."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    program = ["-m", "training.program", str(folder), *map(str, numbers)]
+    return subprocess.Popen([sys.executable, *launcher, *program], env=environment)
+
+
+def torchrun(node: int, port: int) -> list[str]:
+    options = ["--nnodes=2", "--nproc-per-node=1", f"--node-rank={node}"]
+    return ["-m", "torch.distributed.run", *options, "--master-addr=127.0.0.1", f"--master-port={port}"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_two_processes_learn_what_one_does_however_started_and_stopped(tmp_path):
+    alone = Run.create(tmp_path / "alone", parity(iterations=ITERATIONS))
+    train(alone, quiet=True)
+
+    whole, port = tmp_path / "whole", free_port()
+    nodes = [launch(torchrun(node, port), whole, 1, 2, ITERATIONS) for node in (0, 1)]
+    assert [node.wait(100) for node in nodes] == [0, 0]
+    assert_same_curve(Run.open(whole), alone)
+
+    stopped = tmp_path / "stopped"
+    process = launch([], stopped, 2, 1, ITERATIONS)
+    wait_for(stopped, 4)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(100) == 128 + signal.SIGTERM
+    assert 4 <= Run.open(stopped).latest().iteration < ITERATIONS
+    assert launch([], stopped, 2, 1, ITERATIONS).wait(100) == 0
+    assert everything(stopped) == everything(whole)
+
+
+def assert_same_curve(run: Run, other: Run):
+    for line, expected in zip(run.metrics(), other.metrics(), strict=True):
+        assert line.keys() == expected.keys()
+        exact = line["iteration"] <= 12  # later on, rounding grows
+        assert line["loss"] == pytest.approx(expected["loss"], abs=1e-5 if exact else 1e-3)
+        assert line["accuracy"] == pytest.approx(expected["accuracy"], abs=1e-5 if exact else 0.1)
+
+
+def test_torchrun_and_the_configuration_must_agree(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(RunError, match="nodes = 1: torchrun started 3"):
+        train(Run.create(tmp_path / "run", parity()), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"precision": "fp16"}, "needs a GPU"), ({"accelerator": "cuda", "devices": 2}, "there are 0 GPUs")],
+    ids=["fp16", "cuda"],
+)
+def test_devices_that_are_missing_are_named(tmp_path, monkeypatch, changes, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RunError, match=message):
+        train(Run.create(tmp_path / "run", parity(**changes)), quiet=True)
+
+
+def test_without_lightning_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning.fabric", None)
+    with pytest.raises(RunError, match="pip install"):
+        train(Run.create(tmp_path / "run", parity()), quiet=True)

@@ -1,0 +1,75 @@
+import os
+import signal
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.precision import MixedPrecision
+
+from ctm.training import Run, train
+from ctm.training.devices import launch
+from ctm.training.learner import Learner
+from training.experiments import parity
+
+
+def learner(**training) -> Learner:
+    experiment = parity(**training)
+    return Learner(experiment, experiment.task.build(), launch(experiment.training))
+
+
+def test_weights_are_those_of_the_seed():
+    first, again, other = (dict(learner(seed=seed).model.named_parameters()) for seed in (0, 0, 1))
+    assert all(torch.equal(again[name], tensor) for name, tensor in first.items())
+    assert not all(torch.equal(other[name], tensor) for name, tensor in first.items())
+
+
+def test_a_step_measures_only_when_asked():
+    taught = learner()
+    assert taught.step(measure=False) is None
+    assert taught.step(measure=True)["learning_rate"] == 0.005
+    assert taught.iteration == 2
+
+
+def test_a_parameter_that_never_had_a_gradient_is_saved_and_restored(tmp_path):
+    """With a single tick nothing ever asks for the action representation's decay."""
+    run = Run.create(tmp_path / "run", parity(iterations=2).replace(model=parity().model.replace(ticks=1)))
+    train(run, quiet=True)
+    taught = Learner(run.experiment, run.experiment.task.build(), launch(run.experiment.training))
+    assert any(parameter.grad is None for parameter in taught.model.parameters())
+    taught.restore(run.latest(), run.latest().state())
+    assert taught.iteration == 2
+
+
+def scaled(monkeypatch, scale: float) -> None:
+    """Lets fp16 with loss scaling train on the CPU."""
+
+    def launch_fp16(plan):
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=5)
+        return Fabric(accelerator="cpu", plugins=MixedPrecision("16-mixed", "cpu", scaler))
+
+    monkeypatch.setattr("ctm.training.engine.launch", launch_fp16)
+
+
+def test_fp16_skips_steps_that_overflow_and_goes_on_exactly(tmp_path, monkeypatch):
+    whole, stopped = (Run.create(tmp_path / name, parity(iterations=24)) for name in ("whole", "stopped"))
+    scaled(monkeypatch, 2.0**24)
+    train(whole, quiet=True)
+    steps = whole.latest().tensors("training.safetensors", learner().tensors())["step.readout.linear.bias"]
+    assert 0 < steps < 24
+    assert whole.latest().state()["scaler"]["scale"] < 2.0**24
+    _stop_after(monkeypatch, 9)
+    assert train(stopped, quiet=True).interrupted
+    monkeypatch.undo()
+    scaled(monkeypatch, 2.0**24)
+    train(stopped, quiet=True)
+    assert (stopped.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()
+
+
+def _stop_after(monkeypatch, iteration: int) -> None:
+    step = Learner.step
+
+    def signalled(self, measure):
+        if self.iteration + 1 == iteration:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, measure)
+
+    monkeypatch.setattr(Learner, "step", signalled)
