@@ -63,6 +63,33 @@ def test_machine_and_oracle_agree(config: ctm.MachineConfig, batch: int, extra: 
         assert_same(mine[name], theirs[name], f"gradient of {name}")
 
 
+@given(config=machine_configs(dropout=st.sampled_from([0.0, 0.3])), batch=st.integers(2, 3))
+def test_machine_and_oracle_agree_in_training(config: ctm.MachineConfig, batch: int) -> None:
+    """With the same random state they drop the same entries."""
+    model = perturbed(config.build()).double().train()
+    x = inputs_for(config, batch).double()
+    results = []
+    for machine in (model, ctm.literal.from_model(model)):
+        torch.manual_seed(1)
+        thoughts = machine(x, record=True)
+        results.append((thoughts, gradients(model, thoughts, torch.ones_like(thoughts.logits))))
+    (ours, mine), (expected, theirs) = results
+    assert_same(ours.logits, expected.logits, "logits")
+    assert_same(ours.record, expected.record, "record")
+    for name in mine:
+        assert_same(mine[name], theirs[name], f"gradient of {name}")
+
+
+@given(config=machine_configs(), ticks=st.integers(1, 4))
+def test_pure_steps_are_a_forward_pass(config: ctm.MachineConfig, ticks: int) -> None:
+    model = perturbed(config.build()).double().eval()
+    x = inputs_for(config, 2).double()
+    state, prepared = model.start(2), model.prepare(x)
+    for _ in range(ticks):
+        state, _ = model.step(state, prepared)
+    assert_same(state, model(x, ticks=ticks).state, "state")
+
+
 @given(config=machine_configs(), first=st.integers(1, 4), then=st.integers(1, 4))
 def test_thinking_can_be_continued(config: ctm.MachineConfig, first: int, then: int) -> None:
     model = perturbed(config.build()).double().eval()

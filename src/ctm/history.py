@@ -63,7 +63,7 @@ class _Extend(Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
+    def backward(ctx, grad: Tensor):
         histories, tick = ctx.histories, ctx.tick
         notes = ctx.notes.of_this_walk(lambda: _Gradient(histories.memory, grad.new_zeros(ctx.columns)))
         histories.window(notes.columns, tick).add_(grad)

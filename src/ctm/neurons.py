@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -44,11 +45,11 @@ class NeuronModels(nn.Module):
 
     def prepare(self) -> Callable[[Float[Tensor, "B D M"]], Float[Tensor, "B D"]]:
         """The models for use at every tick of a pass, from histories to post-activations."""
-        layers = [layer.prepare() for layer in self.layers]
+        prepared: list[Any] = [layer.prepare() for layer in self.layers]  # ty: ignore[not-callable]
 
         def models(history: Float[Tensor, "B D M"]) -> Float[Tensor, "B D"]:
             x = history.permute(1, 2, 0)  # (D, M, B): neurons are the batch of the matrix products
-            for layer in layers:
+            for layer in prepared:
                 x = layer(x)
             return x.squeeze(1).t()  # (D, 1, B) -> (B, D)
 

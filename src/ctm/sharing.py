@@ -53,12 +53,12 @@ class _Held(Function):
         return tuple(None if operand is None else operand.view_as(operand) for operand in operands)
 
     @staticmethod
-    def backward(ctx, *_):  # ty: ignore[incompatible-method-override]
+    def backward(ctx, *grads):
         notes = ctx.notes.taken()
-        return (None, *(notes.gradients() if notes is not None else [None] * len(_)))
+        return (None, *(grads if notes is None else notes.gradients()))
 
 
-def hold(notes: Notes, *operands: Tensor | None) -> tuple[Tensor | None, ...]:
+def hold(notes: Notes, *operands: Tensor | None) -> Any:
     """The operands, to be used at every tick by functions that leave their gradients in `notes`."""
     return _Held.apply(notes, *operands)
 
@@ -80,7 +80,10 @@ class SharedProduct:
         weight = weight.to(precision)
         bias = None if bias is None else bias.to(precision)
         self.collects = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
-        self.weight, self.bias = hold(self.notes, weight, bias) if self.collects else (weight, bias)
+        self.weight: Tensor = weight
+        self.bias = bias
+        if self.collects:
+            self.weight, self.bias = hold(self.notes, weight, bias)
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self.weight.dtype)
@@ -98,7 +101,7 @@ class _Product(Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
+    def backward(ctx, grad: Tensor):
         x, weight = ctx.saved_tensors
         ctx.notes.of_this_walk(lambda: _ProductNotes(weight, ctx.left, ctx.biased)).add(x, grad)
         if not ctx.needs_input_grad[0]:
