@@ -65,7 +65,7 @@ def test_models_think(name, batch):
 
 @pytest.mark.parametrize("find", [ctm.preset, ctm.build, model_config])
 def test_an_unknown_name_suggests_the_nearest(find):
-    with pytest.raises(ConfigError, match="^preset = 'digit': unknown; did you mean 'digits'\\?$"):
+    with pytest.raises(ConfigError, match=r"^preset = 'digit': unknown; did you mean 'digits'\?$"):
         find("digit")
 
 

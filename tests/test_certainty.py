@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctm.certainty import at_least_float32, certainty
+from ctm.certainty import certainty
+from ctm.precision import at_least_float32
 
 
 @pytest.mark.parametrize("classes", [2, 7, 1000])

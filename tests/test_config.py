@@ -151,7 +151,7 @@ def test_errors_say_where_what_and_what_is_allowed(data, message):
 def test_construction_checks_types_and_values():
     with pytest.raises(ConfigError, match=r"^side = 1\.5: expected a whole number$"):
         Square(1.5)
-    with pytest.raises(ConfigError, match="^side = 0: expected at least 1$"):
+    with pytest.raises(ConfigError, match=r"^side = 0: expected at least 1$"):
         Square(0)
     assert Circle(2).radius == 2  # a whole number is a number
 

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ctm.precision import at_least_float32
+
 
 def certainty(logits: Float[Tensor, "*shape C"], positions: int = 0) -> Float[Tensor, "*rest"]:
     """1 minus the entropy of the answer, normalised by log C and averaged over answer positions.
@@ -23,8 +25,3 @@ def certainty(logits: Float[Tensor, "*shape C"], positions: int = 0) -> Float[Te
     entropy = -(log_probability.exp() * log_probability).sum(-1)  # (…, *answer)
     sure = 1 - entropy / math.log(logits.shape[-1])
     return sure.flatten(sure.dim() - positions).mean(-1) if positions else sure
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """Half precisions become float32, others stay: what entropies and losses are computed in."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

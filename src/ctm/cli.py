@@ -20,6 +20,7 @@ app = App(
     help="Continuous Thought Machines: networks that think, tick by tick, and answer when they are sure.",
     version=f"ctm {ctm.__version__}",
     default_parameter=Parameter(negative_iterable=()),
+    suppress_keyboard_interrupt=False,
 )
 
 

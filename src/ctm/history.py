@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import Function
 
-from ctm.sharing import Notes, autocast_dtype, hold
+from ctm.precision import autocast_dtype
+from ctm.sharing import Notes, hold
 
 
 class Histories:

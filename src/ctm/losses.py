@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from ctm.certainty import at_least_float32
+from ctm.precision import at_least_float32
 
 Second = Literal["most_certain", "last"]
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ctm.config import Config
 from ctm.positions import NoPositions, PositionConfig
+from ctm.precision import at_least_float32
 from ctm.sharing import SharedProduct
 
 
@@ -39,7 +40,11 @@ class Observer(nn.Module):
     """Base of the observers."""
 
     def prepare(self, features: Float[Tensor, "B C *grid"]) -> Any:
-        """What no tick changes, given to every `step`; it has a `grid`, the shape of the map of features."""
+        """What no tick changes, given to every `step`.
+
+        It has a `grid`, the shape of the map of features, and can change its samples: `samples` are its tensors with a
+        row for each, all (B, …), and `of(samples)` is the same for others.
+        """
         raise NotImplementedError
 
     def step(self, query: Any, prepared: Any) -> "Observation":
@@ -55,6 +60,17 @@ class Attended(NamedTuple):
     values: SharedProduct  # (B heads, 1, L) -> (B heads, 1, E / heads)
     output: SharedProduct  # (B, E) -> (B, E)
     grid: tuple[int, ...]  # the shape of the map whose cells are the L tokens
+    heads: int
+
+    @property
+    def samples(self) -> tuple[Tensor, Tensor]:
+        """Keys (B, heads, E / heads, L) and values (B, heads, L, E / heads)."""
+        return self.keys.weight.unflatten(0, (-1, self.heads)), self.values.weight.unflatten(0, (-1, self.heads))
+
+    def of(self, samples: tuple[Tensor, Tensor]) -> "Attended":
+        """The same for other samples."""
+        keys, values = (SharedProduct(weight.flatten(0, 1)) for weight in samples)
+        return self._replace(keys=keys, values=values)
 
 
 class Observation(NamedTuple):
@@ -135,13 +151,14 @@ class CrossAttention(Observer):
             SharedProduct(self._split(values)),
             SharedProduct(self.attention.out_proj.weight.t(), self.attention.out_proj.bias),
             tuple(features.shape[2:]),
+            self.attention.num_heads,
         )
 
     def step(self, query: Float[Tensor, "B P"], prepared: Attended) -> Observation:
         """Looks once."""
         batch, heads = len(query), self.attention.num_heads
         asked = prepared.query(query).view(batch * heads, 1, -1)  # (B heads, 1, E / heads)
-        attention = prepared.keys(asked).softmax(-1)  # (B heads, 1, L)
+        attention = at_least_float32(prepared.keys(asked)).softmax(-1)  # (B heads, 1, L)
         attention = F.dropout(attention, self.attention.dropout, self.training)
         seen = prepared.values(attention).view(batch, -1)  # (B, E)
         return Observation(prepared.output(seen), attention.view(batch, heads, -1))
@@ -190,3 +207,12 @@ class Sight(NamedTuple):
 
     features: Tensor  # (B, E)
     grid: tuple[int, ...] = ()
+
+    @property
+    def samples(self) -> tuple[Tensor]:
+        """The features."""
+        return (self.features,)
+
+    def of(self, samples: tuple[Tensor]) -> "Sight":
+        """The same for other samples."""
+        return self._replace(features=samples[0])

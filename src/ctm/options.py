@@ -27,7 +27,12 @@ def training_app(preset: str) -> App:
     experiment = load_experiment(preset)
     Settings: Any = settings_of(experiment, SECTIONS)
     default_run = Path("runs") / Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")
-    app = App(name=f"ctm train {preset}", version_flags=[], default_parameter=Parameter(negative_iterable=()))
+    app = App(
+        name=f"ctm train {preset}",
+        version_flags=[],
+        default_parameter=Parameter(negative_iterable=()),
+        suppress_keyboard_interrupt=False,
+    )
 
     @app.default
     def start(

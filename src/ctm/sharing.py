@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from ctm.precision import autocast_dtype
+
 ENOUGH = 512
 """Columns of notes that make a product large enough."""
 
@@ -151,12 +153,6 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None, left: bool) -> Tens
     if x.dim() == 2:
         return torch.mm(first, second) if bias is None else torch.addmm(bias, first, second)
     return torch.bmm(first, second) if bias is None else torch.baddbmm(bias, first, second)
-
-
-def autocast_dtype(like: Tensor) -> torch.dtype:
-    """What matrix products are computed in: the precision of autocast where it is on, else that of `like`."""
-    device = like.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else like.dtype
 
 
 def shared(module: nn.Module) -> Any:

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from ctm.config import Config
 from ctm.pairings import Pairing, Role
+from ctm.precision import at_least_float32
 
 MAXIMUM_DECAY = 15.0
 """Decays r are kept in [0, 15], as the authors do; exp(-15) forgets everything but the present."""
@@ -111,18 +112,23 @@ class Synchronization(Representation):
 
     def start(self, z: Float[Tensor, "B D"]) -> SynchronizationState:
         """The state when z^1 is all there has been."""
-        return SynchronizationState(z[:, self.left] * z[:, self.right], z.new_ones(1, self.size))
+        product = self._product(z)
+        return SynchronizationState(product, product.new_ones(1, self.size))
 
     def step(
         self, state: SynchronizationState, z: Float[Tensor, "B D"], prepared: Float[Tensor, " P"]
     ) -> SynchronizationState:
         """Takes in the post-activations of one more tick."""
-        product = z[:, self.left] * z[:, self.right]  # (B, P)
-        return SynchronizationState(prepared * state.numerator + product, prepared * state.normaliser + 1)
+        return SynchronizationState(prepared * state.numerator + self._product(z), prepared * state.normaliser + 1)
 
     def read(self, state: SynchronizationState) -> Float[Tensor, "B P"]:
         """S_ij of eq. 10."""
         return state.numerator / state.normaliser.sqrt()
+
+    def _product(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B P"]:
+        """z_i z_j, in float32 at least: sums over many ticks must not lose small terms."""
+        z = at_least_float32(z)
+        return z[:, self.left] * z[:, self.right]
 
 
 class Snapshot(Representation):

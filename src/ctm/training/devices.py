@@ -1,5 +1,6 @@
 """Starting Lightning Fabric: devices, processes and precision."""
 
+import atexit
 import contextlib
 import logging
 import os
@@ -40,7 +41,15 @@ def launch(plan: TrainingConfig) -> "Fabric":
         precision=_PRECISIONS[plan.precision],
     )
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_part)
     return fabric
+
+
+def _part() -> None:
+    """Leaves the group of processes in order, so that none is cut off from one that ended before it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _accelerator(plan: TrainingConfig) -> Literal["cpu", "cuda"]:

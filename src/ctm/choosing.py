@@ -1,0 +1,52 @@
+"""The answer that a rule chooses among those of all ticks so far, kept up to date in constant memory."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ctm.thoughts import Rule
+
+
+class Choice(NamedTuple):
+    """What `Thoughts.answers` would give at this tick: by every rule a weighted mean of the logits so far."""
+
+    highest: Tensor  # (B,) certainty
+    total: Tensor  # (B, *answer, C) the weighted sum of logits
+    weight: Tensor  # (B,) the sum of weights
+
+    @classmethod
+    def start(cls, batch: int, shape: tuple[int, ...], like: Tensor) -> "Choice":
+        """Before the first tick, for answers of a shape (*answer, C)."""
+        return cls(like.new_full((batch,), -1.0), like.new_zeros(batch, *shape), like.new_zeros(batch))
+
+    def add(
+        self, logits: Float[Tensor, "B *shape"], certainty: Float[Tensor, " B"], rule: Rule, threshold: float
+    ) -> "Choice":
+        """Takes in one more tick.
+
+        Args:
+            logits: (B, *answer, C).
+            certainty: (B,) of these logits.
+            rule: the same at every tick.
+            threshold: the certainty that counts as sure; only for the rule "sure".
+        """
+        one = torch.ones_like(certainty)
+        if rule == "last":
+            keep, weight = 0 * one, one
+        elif rule == "most_certain":
+            weight = (certainty > self.highest).to(one)
+            keep = 1 - weight
+        elif rule == "sure":
+            keep, weight = (self.highest >= threshold).to(one), one
+        else:
+            keep, weight = one, one if rule == "mean" else certainty.clamp_min(torch.finfo(one.dtype).eps)
+        wide = (-1, *[1] * (logits.dim() - 1))
+        total = self.total * keep.view(wide) + logits * weight.view(wide)
+        return Choice(torch.maximum(self.highest, certainty), total, self.weight * keep + weight)
+
+    @property
+    def answers(self) -> Tensor:
+        """(B, *answer, C)."""
+        return self.total / self.weight.view(-1, *[1] * (self.total.dim() - 1))

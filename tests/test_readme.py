@@ -1,0 +1,20 @@
+"""The README's Python runs as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("title", ["model = ctm.build", "config = ctm.MachineConfig"])
+def test_the_code_of_the_readme_runs(title: str) -> None:
+    import ctm
+
+    (block,) = [block for block in BLOCKS if title in block]
+    names: dict = {"ctm": ctm, "torch": __import__("torch")}
+    exec(block, names)
+    logits = names["thoughts"].logits
+    assert logits.shape[1:] == (names["model"].config.ticks, 10)
