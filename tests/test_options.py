@@ -56,7 +56,7 @@ def test_without_options_a_preset_stays(name):
         (["--training.optimizer.learning-rate", "1e-5"], "training.optimizer.learning_rate", 1e-5),
         (["--training.optimizer.betas", "0.8", "0.9"], "training.optimizer.betas", (0.8, 0.9)),
         (["--model.core.models.layer-norm"], "model.core.models.layer_norm", True),
-        (["--model.readout.answer", "3", "--model.readout.answer", "2"], "model.readout.answer", (3, 2)),
+        (["--model.backbone.symbols", "-1", "1", "5"], "model.backbone.symbols", (-1, 1, 5)),
         (["--model.output.pairing.neurons=5"], "model.output.pairing.neurons", 5),
         (["--model.seed", "-3"], "model.seed", -3),
         (["--task.second", "last"], "task.second", "last"),

@@ -3,11 +3,12 @@
 import hypothesis.strategies as st
 import pytest
 import torch
-from ctm.history import Histories
-from ctm.sharing import ENOUGH, SharedProduct
 from hypothesis import given
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+from ctm.history import Histories
+from ctm.sharing import ENOUGH, SharedProduct
 
 GRID = st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(1, 5), st.integers(1, 4))
 

@@ -40,12 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(arguments: list[str]) -> int:
     """Runs a command and lets its errors through."""
-    if arguments[:1] == ["train"] and len(arguments) > 1 and not arguments[1].startswith("-"):
+    called = app, arguments
+    if arguments[:1] == ["train"] and "--resume" not in arguments and any(a[0] != "-" for a in arguments[1:]):
         from ctm.options import training_app
 
         called = training_app(arguments[1]), arguments[2:]
-    else:
-        called = app, arguments
     result = called[0](called[1], exit_on_error=False, print_error=False, result_action="return_value")
     return result if isinstance(result, int) else 0
 
@@ -58,7 +57,7 @@ def _is_the_users(error: Exception) -> bool:
     from ctm.tasks.base import DataError
     from ctm.training import Diverged, RunError
 
-    return isinstance(error, ConfigError | DataError | RunError | Diverged)
+    return isinstance(error, ConfigError | DataError | RunError | Diverged | OSError)
 
 
 @app.command
@@ -79,6 +78,8 @@ def train(preset: str | None = None, /, *, resume: Path | None = None, quiet: bo
     """
     from ctm.training import Run, RunError
 
+    if preset is not None:
+        raise RunError(f"train: {preset} is new, --resume {resume} goes on with a run: give one of them")
     if resume is None:
         raise RunError("train: name a preset, as in 'ctm train digits', or give --resume RUN; 'ctm presets' lists them")
     return go_on(Run.open(resume), quiet)

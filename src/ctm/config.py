@@ -163,7 +163,8 @@ def _parse(value: Any, hint: Any, where: str) -> Any:
         if isinstance(alternative, type) and issubclass(alternative, Config) and value is not None:
             return value if isinstance(value, Config) else alternative.from_dict(value, where)
         if typing.get_origin(alternative) is tuple and isinstance(value, list):
-            return tuple(value)
+            items = [item for item in typing.get_args(alternative) if item is not Ellipsis]
+            return tuple(_parse(item, items[min(number, len(items) - 1)], where) for number, item in enumerate(value))
         if alternative is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as a string
             try:
                 return float(value)

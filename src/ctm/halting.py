@@ -3,13 +3,12 @@
 Those that leave make room for others, so the batch stays full, of samples of different ages.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from ctm.certainty import certainty
 from ctm.choosing import Choice
@@ -97,7 +96,9 @@ def think_stream(
     for name, value in {"max_ticks": max_ticks, "every": every, "batch": batch}.items():
         if value < 1:
             raise ValueError(f"{name} = {value}: expected at least 1")
-    return _conclusions(_Thinking(model, until, answer), iter(batches), max_ticks, every, batch)
+    if max_ticks % every:
+        raise ValueError(f"every = {every}: expected a divisor of max_ticks = {max_ticks}")
+    return _conclusions(model, _grouped(batches, batch), until, max_ticks, answer, every, batch)
 
 
 def threshold_for_budget(certainty: Float[Tensor, "N T"], mean_ticks: float) -> float:
@@ -124,94 +125,120 @@ def threshold_for_budget(certainty: Float[Tensor, "N T"], mean_ticks: float) -> 
 class _Minds(NamedTuple):
     """Samples being thought about, of different ages; every tensor has a row for each, (B, …)."""
 
-    index: Tensor  # (B,) on the CPU
-    ticks: Tensor  # (B,) on the CPU
+    index: Tensor  # (B,) int64
+    ticks: Tensor  # (B,) int64
     samples: tuple[Tensor, ...]  # what the observer prepared for them
     state: State
     choice: Choice
 
 
-class _Thinking:
-    """What happens to samples, whatever their ages."""
+class _Arrivals:
+    """Samples that nothing was thought about yet, prepared in groups."""
 
-    def __init__(self, model: ContinuousThoughtMachine, until: float, answer: Rule) -> None:
+    def __init__(self, model: ContinuousThoughtMachine, groups: Iterator[Tensor]) -> None:
         self.model = model
-        self.until = until
-        self.answer: Rule = answer
-        self.prepared: Prepared
-        self.count = 0
+        self.groups = groups
+        self.prepared: Any = None
+        self.waiting: Any = None
+        self.seen = 0
 
-    def begin(self, inputs: Tensor) -> _Minds:
-        """Takes in samples that nothing was thought about yet."""
+    def take(self, count: int) -> _Minds | None:
+        """The next samples, at most so many; nothing when there are no more."""
+        if self.waiting is None or not len(self.waiting.index):
+            inputs = next(self.groups, None)
+            if inputs is None:
+                return None
+            self.waiting = self._begin(inputs)
+        taken = _map(lambda rows: rows[:count], self.waiting)
+        self.waiting = _map(lambda rows: rows[count:], self.waiting)
+        return taken
+
+    def _begin(self, inputs: Tensor) -> _Minds:
         batch = len(inputs)
         self.prepared = self.model.prepare(inputs)
-        state = pytree.tree_map_only(Tensor, lambda x: x.expand(batch, *x.shape[1:]), self.model.start(batch))
-        index = torch.arange(self.count, self.count + batch)
-        choice = Choice.start(batch, self.model.readout.shape, state.core.post_activations)
-        self.count += batch
+        state = self.model.start(batch)
+        choice = Choice.start(batch, self.model.readout.shape, like=state.core.post_activations)
+        state = _map(lambda leaf: leaf.expand(batch, *leaf.shape[1:]), state)  # also what was the same for all
+        index = torch.arange(self.seen, self.seen + batch, device=inputs.device)
+        self.seen += batch
         return _Minds(index, torch.zeros_like(index), self.prepared.observer.samples, state, choice)
-
-    def tick(self, minds: _Minds) -> _Minds:
-        """One internal tick of all."""
-        model, prepared = self.model, self.prepared._replace(observer=self.prepared.observer.of(minds.samples))
-        state, _ = model.step(minds.state, prepared)
-        logits = model.readout(model.output.read(state.output))  # (B, *answer, C)
-        choice = minds.choice.add(logits, self.certainty(logits), self.answer, self.until)
-        return minds._replace(ticks=minds.ticks + 1, state=state, choice=choice)
-
-    def conclude(self, minds: _Minds) -> Conclusions:
-        """The answers of samples that have stopped."""
-        answers = minds.choice.answers
-        return Conclusions(answers, self.certainty(answers), minds.ticks, minds.index)
-
-    def certainty(self, logits: Tensor) -> Tensor:
-        """How certain answers are, (B,)."""
-        return certainty(logits, positions=len(self.model.config.readout.answer))
 
 
 @torch.no_grad()
 def _conclusions(
-    thinking: _Thinking, batches: Iterator[Tensor], max_ticks: int, every: int, batch: int
+    model: ContinuousThoughtMachine,
+    groups: Iterator[Tensor],
+    until: float,
+    max_ticks: int,
+    answer: Rule,
+    every: int,
+    batch: int,
 ) -> Iterator[Conclusions]:
-    model = thinking.model
     was_training = model.training
     model.eval()
     try:
-        minds = waiting = None
-        while True:
-            minds, waiting = _filled(minds, waiting, thinking, batches, batch)
-            if minds is None:
-                return
-            minds = thinking.tick(minds)
-            last = minds.ticks == max_ticks  # (B,)
-            asked = last | (minds.ticks % every == 0)
-            if not asked.any():
-                continue
-            done = last | (asked & (minds.choice.highest >= thinking.until).cpu())
-            if done.any():
-                yield thinking.conclude(_rows(minds, done.nonzero().squeeze(1)))
-                minds = _rows(minds, (~done).nonzero().squeeze(1))
+        arrivals = _Arrivals(model, groups)
+        minds = arrivals.take(batch)
+        while minds is not None:
+            for _ in range(every):
+                minds = _tick(model, arrivals.prepared, minds, answer, until)
+            done = (minds.choice.highest >= until) | (minds.ticks == max_ticks)  # (B,)
+            places = done.nonzero().squeeze(1)
+            if len(places):
+                yield _conclude(model, *_rows((minds.choice, minds.ticks, minds.index), places))
+                minds = _refill(minds, places, arrivals)
     finally:
         model.train(was_training)
 
 
-def _filled(minds, waiting, thinking, batches, batch):
-    while (room := batch - (0 if minds is None else len(minds.index))) > 0:
-        if waiting is None or not len(waiting.index):
-            inputs = next(batches, None)
-            if inputs is None:
-                break
-            waiting = thinking.begin(inputs)
-        arriving, waiting = _rows(waiting, slice(room)), _rows(waiting, slice(room, None))
-        minds = arriving if minds is None else _joined(minds, arriving)
-    return (None, None) if minds is None or not len(minds.index) else (minds, waiting)
+def _tick(model: ContinuousThoughtMachine, prepared: Prepared, minds: _Minds, answer: Rule, until: float) -> _Minds:
+    prepared = prepared._replace(observer=prepared.observer.of(minds.samples))
+    state, _ = model.step(minds.state, prepared)
+    logits = model.readout(model.output.read(state.output))  # (B, *answer, C)
+    choice = minds.choice.add(logits, _certainty(model, logits), answer, until)
+    return minds._replace(ticks=minds.ticks + 1, state=state, choice=choice)
 
 
-def _rows(tree: Any, rows: Tensor | slice) -> Any:
-    return pytree.tree_map_only(Tensor, lambda tensor: tensor[rows], tree)
+def _conclude(model: ContinuousThoughtMachine, choice: Choice, ticks: Tensor, index: Tensor) -> Conclusions:
+    return Conclusions(choice.answers, _certainty(model, choice.answers), ticks, index)
 
 
-def _joined(first: Any, second: Any) -> Any:
-    (firsts, structure), (seconds, _) = pytree.tree_flatten(first), pytree.tree_flatten(second)
-    pairs = zip(firsts, seconds, strict=True)
-    return pytree.tree_unflatten([None if one is None else torch.cat([one, two]) for one, two in pairs], structure)
+def _certainty(model: ContinuousThoughtMachine, logits: Tensor) -> Tensor:
+    return certainty(logits, positions=len(model.config.readout.answer))
+
+
+def _refill(minds: _Minds, places: Tensor, arrivals: _Arrivals) -> _Minds | None:
+    """Puts new samples where others have left, and closes the gaps that remain."""
+    while len(places) and (new := arrivals.take(len(places))) is not None:
+        filled, places = places.split([len(new.index), len(places) - len(new.index)])
+        _map(lambda rows, fresh: rows.index_copy_(0, filled, fresh), minds, new)
+    if not len(places):
+        return minds
+    stay = torch.ones_like(minds.index, dtype=torch.bool).index_fill(0, places, False).nonzero().squeeze(1)
+    return _rows(minds, stay) if len(stay) else None
+
+
+def _rows(tree: Any, places: Tensor) -> Any:
+    return _map(lambda rows: rows.index_select(0, places), tree)
+
+
+def _map(function: Callable[..., Tensor], first: Any, *others: Any) -> Any:
+    """Applies a function to the tensors of nested tuples of the same form."""
+    if first is None or isinstance(first, Tensor):
+        return None if first is None else function(first, *others)
+    parts = [_map(function, *parts) for parts in zip(first, *others, strict=True)]
+    return tuple(parts) if type(first) is tuple else type(first)(*parts)
+
+
+def _grouped(batches: Iterable[Tensor], size: int) -> Iterator[Tensor]:
+    """The same samples in batches of `size`, but for the last."""
+    held: list[Tensor] = []
+    for inputs in batches:
+        held.append(inputs)
+        if sum(map(len, held)) >= size:
+            together = torch.cat(held)
+            whole = len(together) // size * size
+            yield from together[:whole].split(size)
+            held = [together[whole:]]
+    if held and len(rest := torch.cat(held)):
+        yield rest

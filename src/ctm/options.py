@@ -24,13 +24,15 @@ def training_app(preset: str) -> App:
     Raises:
         ConfigError: if there is no such preset, or none that can be trained.
     """
+    if preset.startswith("-"):
+        raise ConfigError(f"train: the preset comes first, as in 'ctm train digits {preset}'")
     experiment = load_experiment(preset)
     Settings: Any = settings_of(experiment, SECTIONS)
     default_run = Path("runs") / Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")
     app = App(
         name=f"ctm train {preset}",
         version_flags=[],
-        default_parameter=Parameter(negative_iterable=()),
+        default_parameter=Parameter(negative_iterable=(), consume_multiple=True),
         suppress_keyboard_interrupt=False,
     )
 

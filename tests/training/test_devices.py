@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,26 @@ from training.processes import everything, wait_for
 ITERATIONS = 60
 
 
-def launch(launcher: list[str], folder: Path, *numbers: int) -> subprocess.Popen:
-    """Starts the test program on so many devices, nodes, and for so many iterations."""
+@pytest.fixture
+def launch() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts the test program in a folder, on so many devices and nodes."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    program = ["-m", "training.program", str(folder), *map(str, numbers)]
-    return subprocess.Popen([sys.executable, *launcher, *program], env=environment)
+    started = []
+
+    def launch(folder: Path, devices: int, nodes: int, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
+        program = ("-m", "training.program", folder, *map(str, (devices, nodes, ITERATIONS)))
+        started.append(subprocess.Popen([sys.executable, *launcher, *program], env=environment))
+        return started[-1]
+
+    yield launch
+    for process in started:
+        process.kill()
+        process.wait()
 
 
-def torchrun(node: int, port: int) -> list[str]:
-    options = ["--nnodes=2", "--nproc-per-node=1", f"--node-rank={node}"]
-    return ["-m", "torch.distributed.run", *options, "--master-addr=127.0.0.1", f"--master-port={port}"]
+def torchrun(node: int, port: int) -> tuple[str, ...]:
+    options = ("--nnodes=2", "--nproc-per-node=1", f"--node-rank={node}")
+    return ("-m", "torch.distributed.run", *options, "--master-addr=127.0.0.1", f"--master-port={port}")
 
 
 def free_port() -> int:
@@ -35,22 +46,22 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_two_processes_learn_what_one_does_however_started_and_stopped(tmp_path):
+def test_two_processes_learn_what_one_does_however_started_and_stopped(tmp_path, launch):
     alone = Run.create(tmp_path / "alone", parity(iterations=ITERATIONS))
     train(alone, quiet=True)
 
     whole, port = tmp_path / "whole", free_port()
-    nodes = [launch(torchrun(node, port), whole, 1, 2, ITERATIONS) for node in (0, 1)]
+    nodes = [launch(whole, 1, 2, torchrun(node, port)) for node in (0, 1)]
     assert [node.wait(100) for node in nodes] == [0, 0]
     assert_same_curve(Run.open(whole), alone)
 
     stopped = tmp_path / "stopped"
-    process = launch([], stopped, 2, 1, ITERATIONS)
+    process = launch(stopped, 2, 1)
     wait_for(stopped, 4)
     process.send_signal(signal.SIGTERM)
     assert process.wait(100) == 128 + signal.SIGTERM
     assert 4 <= Run.open(stopped).latest().iteration < ITERATIONS
-    assert launch([], stopped, 2, 1, ITERATIONS).wait(100) == 0
+    assert launch(stopped, 2, 1).wait(100) == 0
     assert everything(stopped) == everything(whole)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ctm.config import Config
 from ctm.losses import Second, cross_entropy_over_ticks, two_tick_loss
+from ctm.readouts import Readout
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class TaskConfig(Config):
 
     second: Second = "most_certain"
     """Second tick of the loss: "most_certain" as a CTM is trained, "last" as the baselines are."""
+
+    @property
+    @abstractmethod
+    def readout(self) -> Readout.Config:
+        """The shape of an answer, which the model's readout must have."""
 
     @abstractmethod
     def build(self) -> "Task":

@@ -20,15 +20,16 @@ class PictureTask(ArrayTask):
     """One label for each grey picture, bright strokes on dark ground; pictures are stored as bytes (N, H, W)."""
 
     def read(self, path: Path) -> Tensor:
-        """A picture file, made grey, square and as small as the task's own; dark on bright ones are inverted."""
+        """A picture file, made grey, square and as small as the task's own; dark on bright, or on nothing, is inverted."""
         from PIL import Image, ImageOps
 
         try:
-            picture = ImageOps.exif_transpose(Image.open(path)).convert("L")
+            picture = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
         except FileNotFoundError:
             raise DataError(f"{path}: no such file") from None
         except Exception as error:  # Pillow raises many kinds for broken files
             raise DataError(f"{path}: not a picture that can be read ({error})") from None
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("L")
         height, width = self.test.inputs.shape[1:]
         pixels = torch.from_numpy(np.asarray(ImageOps.pad(picture, (width, height), color=_ground(picture))).copy())
         return self.inputs(pixels.unsqueeze(0) if _ground(picture) < 128 else 255 - pixels.unsqueeze(0))

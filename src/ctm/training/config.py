@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import nn, optim
 
-from ctm.config import Config
+from ctm.config import Config, ConfigError
 from ctm.machine import MachineConfig
 from ctm.tasks.base import TaskConfig
 from ctm.training.clipping import Clipping, NoClipping
@@ -93,3 +93,8 @@ class Experiment(Config):
     """What learns it."""
     training: TrainingConfig
     """How."""
+
+    def validate(self) -> None:
+        if self.model.readout != self.task.readout:
+            wanted, has = self.task.readout.to_dict(), self.model.readout.to_dict()
+            raise ConfigError(f"model.readout = {has}: the task {self.task.kind!r} as configured needs {wanted}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ctm.readouts import Readout
 from ctm.tasks.arrays import holdout
 from ctm.tasks.base import Batch, DataError, TaskConfig
 from ctm.tasks.pictures import PictureTask
@@ -24,6 +25,10 @@ class Digits(PictureTask):
 
         def validate(self) -> None:
             self.require(0 < self.test_share < 1, "test_share", "between 0 and 1")
+
+        @property
+        def readout(self) -> Readout.Config:
+            return Readout.Config(classes=10)
 
         def build(self) -> "Digits":
             return Digits(self)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ctm.readouts import Readout
 from ctm.tasks.base import Batch, TaskConfig
 from ctm.tasks.mnist.files import read_folder, read_hub
 from ctm.tasks.pictures import PictureTask
@@ -22,6 +23,10 @@ class Mnist(PictureTask):
         """Where the four IDX files are (plain or .gz); nothing to fetch `dataset` from the Hugging Face hub."""
         dataset: str = "ylecun/mnist"
         """Name on the hub, used when no folder is given."""
+
+        @property
+        def readout(self) -> Readout.Config:
+            return Readout.Config(classes=10)
 
         def build(self) -> "Mnist":
             return Mnist(self)

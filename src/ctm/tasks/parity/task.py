@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from ctm.randomness import generator
+from ctm.readouts import Readout
 from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
 from ctm.thoughts import Thoughts
 
@@ -34,6 +35,10 @@ class Parity(Task):
         def validate(self) -> None:
             self.require(self.length >= 1, "length", "at least 1")
             self.require(self.evaluation_samples >= 1, "evaluation_samples", "at least 1")
+
+        @property
+        def readout(self) -> Readout.Config:
+            return Readout.Config(classes=2, answer=(self.length,))
 
         def build(self) -> "Parity":
             return Parity(self)
