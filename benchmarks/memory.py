@@ -3,8 +3,8 @@
 The estimate counts what the forward pass keeps for the backward pass, with tensors that have shapes but no values.
 
 The measurement is the peak during one step over what was there before it. On a GPU the allocator knows. On a CPU it is
-the resident memory of a fresh process, which has trained a tiny machine before, so that no library is loaded in between,
-and whose allocator gives everything larger than 64 KiB back when it is freed.
+the resident memory of a fresh process, which has trained a tiny machine before, so that no library is loaded in
+between, and whose allocator gives everything larger than 64 KiB back when it is freed.
 """
 
 import multiprocessing

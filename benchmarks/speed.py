@@ -20,10 +20,10 @@ from surroundings import described, keep, machine, table
 COLUMNS = ("configuration", "batch", "ticks", "threads", "precision", "forward s", "ratio", "step s", "ratio")
 MORE_COLUMNS = ("fp32 ratio", "ms a tick", "memory MB", "ratio", "GFLOP/s", "of a product's")
 EXPLANATION = """
-Oracle → ours, medians; ± is half the range of ours; ratios are oracle / ours. A step is the forward pass, the loss and the
-backward pass. *fp32 ratio*: the step of the oracle in fp32 against ours in this precision. *ms a tick*: of our step.
-*memory*: the peak of a step beyond model and data. *GFLOP/s*: what our step reaches, beside one large matrix product in
-the same precision with the same threads. Batches are the paper's, or marked * where they are smaller{limit}.
+Oracle → ours, medians; ± is half the range of ours; ratios are oracle / ours. A step is the forward pass, the loss and
+the backward pass. *fp32 ratio*: the step of the oracle in fp32 against ours in this precision. *ms a tick*: of our
+step. *memory*: the peak of a step beyond model and data. *GFLOP/s*: what our step reaches, beside one large matrix
+product in the same precision with the same threads. Batches are the paper's; one marked * is smaller.
 """
 
 
@@ -37,8 +37,8 @@ def main() -> None:
         sized = case(name).resized(options.batch, options.ticks)
         sized = sized if options.batch else fitting(sized, options.memory * 1e9)
         results += compared(sized, threads, options.precision, options.repeats, options.device)
-    limit = "" if options.batch else f", so that the oracle keeps less than {options.memory:g} GB for its backward pass"
-    text = f"{described(where)}\n\n{table(COLUMNS + MORE_COLUMNS, map(row, results))}{EXPLANATION.format(limit=limit)}"
+    limit = "" if options.batch else f"Batches are limited so that the oracle keeps less than {options.memory:g} GB.\n"
+    text = f"{described(where)}\n\n{table(COLUMNS + MORE_COLUMNS, map(row, results))}{EXPLANATION}{limit}"
     keep(options.out, "speed", {"machine": where, "results": results})
     (options.out / "speed.md").write_text(text)
     print(text)

@@ -1,10 +1,13 @@
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 from PIL import Image
 
 from ctm import DataError
 from ctm.tasks.digits import Digits
+from ctm.tasks.pictures import shifted
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +116,25 @@ def test_brightness_of_what_the_model_sees(task):
     visible = task.visible(torch.tensor([[[-1.0, 0.0], [0.5, 1.0]]]))
     assert visible.tolist() == [[[0.0, 0.5], [0.75, 1.0]]]
     assert task.visible(torch.full((1, 2, 2), 3.0)).tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
+
+
+@given(reach=st.integers(0, 3), seed=st.integers(0, 50))
+def test_shifting_moves_pixels_and_fills_with_dark(reach, seed):
+    source = torch.Generator().manual_seed(seed)
+    pictures = torch.randint(1, 255, (3, 5, 4), generator=source, dtype=torch.uint8)
+    shifts = torch.randint(2 * reach + 1, (3, 2), generator=source)
+    moved = shifted(pictures, shifts, reach)
+    for picture, (down, right), result in zip(pictures, (reach - shifts).tolist(), moved, strict=True):
+        for row in range(5):
+            for column in range(4):
+                source_row, source_column = row - down, column - right
+                inside = 0 <= source_row < 5 and 0 <= source_column < 4
+                assert result[row, column] == (picture[source_row, source_column] if inside else 0)
+
+
+def test_only_training_batches_are_shifted():
+    still, moving = Digits.Config().build(), Digits.Config(shift=1).build()
+    assert torch.equal(next(moving.evaluation("test", 50)).inputs, next(still.evaluation("test", 50)).inputs)
+    batch = moving.batch(seed=0, iteration=3, size=50)
+    assert not torch.equal(batch.inputs, still.batch(seed=0, iteration=3, size=50).inputs)
+    assert torch.equal(batch.inputs, moving.batch(seed=0, iteration=3, size=50).inputs)

@@ -24,8 +24,13 @@ class ArrayTask(Task):
         self.splits: dict[Split, Batch] = {"train": Batch(*(part[order] for part in train)), "test": test}
 
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
+        stored, targets = self.stored(seed, iteration, size)
+        return Batch(self.inputs(stored), targets)
+
+    def stored(self, seed: int, iteration: int, size: int) -> Batch:
+        """The training samples of an iteration, as they are stored."""
         chosen = shuffled(len(self.train.inputs), seed, iteration * size, size)
-        return Batch(self.inputs(self.train.inputs[chosen]), self.train.targets[chosen])
+        return Batch(*(part[chosen] for part in self.train))
 
     def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
         samples = self.splits[split]

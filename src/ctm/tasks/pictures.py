@@ -1,26 +1,51 @@
 """Tasks that name what is in a picture."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from ctm.randomness import generator
+from ctm.readouts import Readout
 from ctm.tasks.arrays import ArrayTask
-from ctm.tasks.base import Batch, DataError
+from ctm.tasks.base import Batch, DataError, TaskConfig
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@dataclass(frozen=True)
+class PictureTaskConfig(TaskConfig):
+    """Base of the tasks that name what is in a picture."""
+
+    shift: int = 0
+    """Most pixels by which a training picture is moved at random, down or up and to the right or left."""
+
+    def validate(self) -> None:
+        self.require(self.shift >= 0, "shift", "0 or more")
+
+    @property
+    def readout(self) -> Readout.Config:
+        return Readout.Config(classes=10)
+
+
 class PictureTask(ArrayTask):
     """One label for each grey picture, bright strokes on dark ground; pictures are stored as bytes (N, H, W)."""
 
+    def batch(self, seed: int, iteration: int, size: int) -> Batch:
+        stored, targets = self.stored(seed, iteration, size)
+        reach = self.config.shift
+        shifts = torch.randint(2 * reach + 1, (size, 2), generator=generator(seed, "shift", iteration))
+        return Batch(self.inputs(shifted(stored, shifts, reach)), targets)
+
     def read(self, path: Path) -> Tensor:
-        """A picture file, made grey, square and as small as the task's own; dark on bright, or on nothing, is inverted."""
+        """A picture file, made grey, square and as small as the task's own; dark on bright is inverted."""
         from PIL import Image, ImageOps
 
         try:
@@ -51,6 +76,15 @@ class PictureTask(ArrayTask):
         """What the model sees of a picture, (1, H, W), as brightness from 0 to 1."""
         low, high = seen.amin(), seen.amax()
         return (seen - low) / (high - low).clamp_min(1e-6)
+
+
+def shifted(pictures: Tensor, shifts: Tensor, reach: int) -> Tensor:
+    """Pictures (B, H, W), moved within a dark frame by `reach` less `shifts` (B, 2) pixels, down and to the right."""
+    height, width = pictures.shape[1:]
+    framed = functional.pad(pictures, (reach,) * 4)  # (B, H + 2 reach, W + 2 reach)
+    rows = shifts[:, :1] + torch.arange(height)  # (B, H)
+    columns = shifts[:, 1:] + torch.arange(width)  # (B, W)
+    return framed[torch.arange(len(pictures))[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def _ground(picture) -> int:

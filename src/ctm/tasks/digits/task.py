@@ -5,17 +5,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ctm.readouts import Readout
 from ctm.tasks.arrays import holdout
-from ctm.tasks.base import Batch, DataError, TaskConfig
-from ctm.tasks.pictures import PictureTask
+from ctm.tasks.base import Batch, DataError
+from ctm.tasks.pictures import PictureTask, PictureTaskConfig
 
 
 class Digits(PictureTask):
     """Which digit is it? Pictures (B, 1, 8, 8) from -1 to 1; a fixed fifth of the samples is for testing."""
 
     @dataclass(frozen=True)
-    class Config(TaskConfig, kind="digits"):
+    class Config(PictureTaskConfig, kind="digits"):
         """scikit-learn's handwritten digits."""
 
         test_share: float = 0.2
@@ -24,11 +23,8 @@ class Digits(PictureTask):
         """Which samples these are; the same for all seeds of training."""
 
         def validate(self) -> None:
+            super().validate()
             self.require(0 < self.test_share < 1, "test_share", "between 0 and 1")
-
-        @property
-        def readout(self) -> Readout.Config:
-            return Readout.Config(classes=10)
 
         def build(self) -> "Digits":
             return Digits(self)

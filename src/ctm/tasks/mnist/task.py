@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ctm.readouts import Readout
-from ctm.tasks.base import Batch, TaskConfig
+from ctm.tasks.base import Batch
 from ctm.tasks.mnist.files import read_folder, read_hub
-from ctm.tasks.pictures import PictureTask
+from ctm.tasks.pictures import PictureTask, PictureTaskConfig
 
 MEAN, DEVIATION = 0.1307, 0.3081
 
@@ -16,17 +15,13 @@ class Mnist(PictureTask):
     """Which digit is it? Pictures (B, 1, 28, 28), normalised by the mean and deviation of the training pixels."""
 
     @dataclass(frozen=True)
-    class Config(TaskConfig, kind="mnist"):
+    class Config(PictureTaskConfig, kind="mnist"):
         """LeCun's handwritten digits."""
 
         folder: str | None = None
         """Where the four IDX files are (plain or .gz); nothing to fetch `dataset` from the Hugging Face hub."""
         dataset: str = "ylecun/mnist"
         """Name on the hub, used when no folder is given."""
-
-        @property
-        def readout(self) -> Readout.Config:
-            return Readout.Config(classes=10)
 
         def build(self) -> "Mnist":
             return Mnist(self)

@@ -1,0 +1,84 @@
+"""The benchmarks run and write what they document; how fast is not asked here."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ctm
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+TINY = ("--ticks", "2", "--batch", "4")
+TIMES = {"median", "lowest", "highest"}
+
+
+def run(script: str, *arguments: str) -> str:
+    """Runs a benchmark as a user does, with this `ctm`."""
+    packages = os.pathsep.join([str(Path(ctm.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    environment = {**os.environ, "PYTHONPATH": packages}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_speed_writes_every_number_and_a_table(tmp_path: Path) -> None:
+    precisions = ("fp32", "bf16")
+    printed = run("speed.py", "digits", *TINY, "--repeats", "1", "--precision", *precisions, "--out", str(tmp_path))
+    report = json.loads((tmp_path / "speed.json").read_text())
+    assert set(report["machine"]) == {"cpu", "cores", "threads", "gpu", "torch", "date"}
+    assert [result["precision"] for result in report["results"]] == list(precisions)
+    for result in report["results"]:
+        assert (result["configuration"], result["batch"], result["ticks"]) == ("digits", 4, 2)
+        for side in (result["oracle"], result["ours"]):
+            assert set(side) == {"forward", "step", "memory", "operations"}
+            assert set(side["forward"]) == set(side["step"]) == TIMES
+        ratios = {"forward", "step", "forward_to_fp32", "step_to_fp32", "memory", "operations"}
+        assert set(result["ratios"]) == ratios
+        assert result["ratios"]["step"] == result["oracle"]["step"]["median"] / result["ours"]["step"]["median"]
+        assert result["rate"] > 0
+        assert result["product_rate"] > 0
+    assert (tmp_path / "speed.md").read_text() == printed.removesuffix("\n")
+    assert sum(line.startswith("| digits ") for line in printed.splitlines()) == len(precisions)
+
+
+def test_speed_names_what_can_be_measured() -> None:
+    with pytest.raises(AssertionError, match="expected digits"):
+        run("speed.py", "digit")
+
+
+def test_growth_writes_numbers_and_pictures(tmp_path: Path) -> None:
+    run("growth.py", "--ticks", "1", "2", "--neurons", "64", "--batch", "2", "--repeats", "1", "--out", str(tmp_path))
+    report = json.loads((tmp_path / "growth.json").read_text())
+    assert [result["varied"] for result in report["results"]] == ["ticks", "ticks", "neurons", "batch"]
+    assert all(set(result[side]) == {"time", "memory"} for result in report["results"] for side in ("oracle", "ours"))
+    for cost in ("time", "memory"):
+        assert (tmp_path / f"growth-{cost}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_profile_lists_operators(tmp_path: Path) -> None:
+    printed = run("profile_step.py", "digits", *TINY, "--out", str(tmp_path))
+    assert "| aten::addmm " in printed
+    assert (tmp_path / "profile.md").read_text() == printed.removesuffix("\n")
+
+
+def test_operations_of_parity_are_those_of_its_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from cases import case
+    from work import operations
+
+    parity = case("parity/paper-75").resized(batch=2, ticks=3)
+    batch, ticks, tokens, width, neurons, memory, hidden, pairs, classes = 2, 3, 64, 512, 1024, 25, 16, 32, 128
+    action = output = pairs * (pairs + 1) // 2
+    features = tokens * width * width  # of the observer, per sample
+    keys_and_values = 2 * features
+    fold = width * width * action + width * width  # the two maps that form a query, and the bias of the first
+    synapses = (width + neurons) * 2 * neurons
+    models = neurons * (memory * 2 * hidden + hidden * 2)
+    attention = 2 * tokens * width
+    tick = action * width + attention + width * width + synapses + models
+    assert operations(parity, "ours") > 0
+    print(action, output, fold, tick, keys_and_values, classes, ticks, batch)
