@@ -88,7 +88,7 @@ def costs(case: Case, repeats: int, device: str) -> dict[str, Any]:
 def drawn(results: list[dict[str, Any]], cost: str, label: str, scale: float) -> Figure:
     """A cost per tick against each of what was varied."""
     figure = canvas(height=2.9)
-    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.23, top=0.9, wspace=0.22)
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.23, top=0.9, wspace=0.28)
     for axes, varied in zip(figure.subplots(1, len(SWEEPS)), SWEEPS, strict=True):
         _panel(axes, [result for result in results if result["varied"] == varied], varied, cost, scale)
         axes.set_ylabel(label)

@@ -2,9 +2,9 @@
 
 The estimate counts what the forward pass keeps for the backward pass, with tensors that have shapes but no values.
 
-The measurement is the peak during one step over what was there before it. On a GPU the allocator knows. On a CPU it is
-the resident memory of a fresh process, which has trained a tiny machine before, so that no library is loaded in
-between, and whose allocator gives everything larger than 64 KiB back when it is freed.
+The measurement is the peak during one step over what was there before it, after a tiny machine was trained, so that no
+library is loaded in between. On a GPU the allocator knows. On a CPU it is the resident memory of a fresh process, whose
+allocator gives everything larger than 64 KiB back when it is freed.
 """
 
 import multiprocessing
@@ -58,11 +58,16 @@ def peak(case: Case, variant: Variant, device: str) -> int:
 
 
 def _peak_here(measured: Case, variant: Variant) -> int:
-    Bench(case("digits").resized(batch=2, ticks=1), "cpu").step(variant)
+    _warm_up(variant, "cpu")
     bench = Bench(measured, "cpu")
     before = _highest()
     bench.step(variant)
     return _highest() - before
+
+
+def _warm_up(variant: Variant, device: str) -> None:
+    """Trains a tiny machine, so that every library has its own memory."""
+    Bench(case("digits").resized(batch=2, ticks=1), device).step(variant)
 
 
 def _highest() -> int:
@@ -74,6 +79,7 @@ def _highest() -> int:
 
 
 def _peak_on_gpu(measured: Case, variant: Variant) -> int:
+    _warm_up(variant, "cuda")
     bench = Bench(measured, "cuda")
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()

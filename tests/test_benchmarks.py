@@ -71,14 +71,21 @@ def test_operations_of_parity_are_those_of_its_formulas(monkeypatch: pytest.Monk
     from work import operations
 
     parity = case("parity/paper-75").resized(batch=2, ticks=3)
-    batch, ticks, tokens, width, neurons, memory, hidden, pairs, classes = 2, 3, 64, 512, 1024, 25, 16, 32, 128
-    action = output = pairs * (pairs + 1) // 2
-    features = tokens * width * width  # of the observer, per sample
+    batch, ticks, tokens, width, neurons, memory, hidden, pairs, classes = 2, 3, 64, 512, 1024, 25, 16, 528, 128
+    positions = tokens * 2 * width
+    features = batch * tokens * width * width
     keys_and_values = 2 * features
-    fold = width * width * action + width * width  # the two maps that form a query, and the bias of the first
-    synapses = (width + neurons) * 2 * neurons
-    models = neurons * (memory * 2 * hidden + hidden * 2)
-    attention = 2 * tokens * width
-    tick = action * width + attention + width * width + synapses + models
-    assert operations(parity, "ours") > 0
-    print(action, output, fold, tick, keys_and_values, classes, ticks, batch)
+    ask = batch * width * (pairs + width)  # two linear maps
+    fold = width * width * pairs  # or their product; its bias, a matrix times a vector, is not counted
+    ask_folded = batch * width * pairs
+    attend = batch * 2 * tokens * width
+    tell = batch * width * width
+    synapses = batch * (width + neurons) * 2 * neurons
+    models = batch * neurons * (memory * 2 * hidden + hidden * 2)
+    answer = batch * pairs * classes
+    every_tick = attend + tell + synapses + models + answer
+    ours = features + keys_and_values + fold + ticks * (ask_folded + every_tick)
+    oracle = features + ticks * (keys_and_values + ask + every_tick)
+    for machine, products in (("ours", ours), ("oracle", oracle)):
+        # forward, and backward for both factors, save that positions are no function of anything learned
+        assert operations(parity, machine) == 2 * (3 * products + 2 * positions)

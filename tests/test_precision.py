@@ -48,3 +48,9 @@ def test_gradients_of_bf16_point_the_same_way() -> None:
         loss.backward()
         gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
     assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+
+
+def test_a_model_without_storage_thinks_too() -> None:
+    with torch.device("meta"):
+        model = ctm.build("digits")
+    assert model.to("meta")(torch.empty(2, 1, 8, 8, device="meta")).logits.shape == (2, 15, 10)

@@ -14,6 +14,10 @@ from .catalog import presets as presets
 from .config import Config as Config
 from .config import ConfigError as ConfigError
 from .core import NeuronCore as NeuronCore
+from .halting import Conclusions as Conclusions
+from .halting import think as think
+from .halting import think_stream as think_stream
+from .halting import threshold_for_budget as threshold_for_budget
 from .losses import cross_entropy_over_ticks as cross_entropy_over_ticks
 from .losses import two_tick_loss as two_tick_loss
 from .machine import ContinuousThoughtMachine as ContinuousThoughtMachine

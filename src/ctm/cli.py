@@ -105,6 +105,8 @@ def evaluate(
     split: Literal["test", "train"] = "test",
     checkpoint: Which = "best",
     ticks: int | None = None,
+    until: float | None = None,
+    budget: float | None = None,
     json: bool = False,
 ) -> None:
     """Scores a trained run.
@@ -119,11 +121,17 @@ def evaluate(
         The one with the best test score, or the last one.
     ticks:
         Internal ticks to think; by default as many as in training.
+    until:
+        Stop thinking about a sample at this certainty, above 0 and at most 1, and compare with thinking to the end.
+    budget:
+        Stop likewise, at the certainty that takes so many ticks per sample on the training split.
     json:
         Print all scores, those by tick too, as one JSON object.
     """
     from ctm.training import evaluate
 
+    if until is not None or budget is not None:
+        return _evaluate_until(run, split, checkpoint, ticks, until, budget, json)
     opened = _open(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
     scores = evaluate(model, task, split, opened.experiment.training.evaluation_batch)
@@ -133,6 +141,41 @@ def evaluate(
     for name, value in scores.items():
         if not isinstance(value, list):
             print(f"{split} {name.replace('_', ' ')}: {value:.4f}")
+
+
+def _evaluate_until(
+    run: Path,
+    split: Literal["test", "train"],
+    checkpoint: Which,
+    ticks: int | None,
+    until: float | None,
+    budget: float | None,
+    json: bool,
+) -> None:
+    """Scores a run that stops when it is sure, next to the same run thinking to the end."""
+    from ctm.config import ConfigError
+    from ctm.halting import threshold_for_budget
+    from ctm.training.stopping import certainties, evaluate_until
+
+    if until is not None and budget is not None:
+        raise ConfigError("evaluate: give --until or --budget, not both")
+    if until is not None and not 0 < until <= 1:
+        raise ConfigError(f"until = {until}: expected a certainty above 0 and at most 1")
+    if budget is not None and not budget >= 1:
+        raise ConfigError(f"budget = {budget}: expected at least 1 tick")
+    opened = _open(run, ticks)
+    task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
+    batch = opened.experiment.training.evaluation_batch
+    if budget is not None:
+        until = threshold_for_budget(certainties(model, task, "train", batch), budget)
+    stopped, full = (evaluate_until(model, task, split, limit, batch) for limit in (until, None))
+    if json:
+        scores = {"until": until, "stopped": stopped, "full": full}
+        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}))
+        return
+    print(f"{split:19} {f'until {until:.4g}':>12} {'all ticks':>12}")
+    for name in dict.fromkeys([task.headline, "ticks", "samples_per_second"]):
+        print(f"{name.replace('_', ' '):19} {stopped[name]:12.4f} {full[name]:12.4f}")
 
 
 @app.command

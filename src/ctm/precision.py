@@ -12,4 +12,5 @@ def at_least_float32(x: Tensor) -> Tensor:
 def autocast_dtype(like: Tensor) -> torch.dtype:
     """What matrix products are computed in: the precision of autocast where it is on, else that of `like`."""
     device = like.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else like.dtype
+    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if on else like.dtype

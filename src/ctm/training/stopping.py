@@ -1,0 +1,68 @@
+"""Scores and speed of a model that stops when it is sure, or thinks to the end."""
+
+import time
+
+import torch
+from torch import Tensor
+
+from ctm.halting import Conclusions, think_stream
+from ctm.machine import ContinuousThoughtMachine
+from ctm.tasks.base import Split, Task
+from ctm.thoughts import Thoughts
+
+
+def evaluate_until(
+    model: ContinuousThoughtMachine, task: Task, split: Split, until: float | None, batch_size: int = 256
+) -> dict[str, float]:
+    """Averages the task's scores over answers that are given as soon as they are certain.
+
+    Args:
+        model: the machine, on the device to compute on, in evaluation mode.
+        task: gives the samples and the scores.
+        split: "train" or "test".
+        until: the certainty that is enough, above 0 and at most 1; nothing to think all ticks, in a plain forward pass.
+        batch_size: samples that are thought about at a time.
+
+    Returns:
+        every score of `task.scores` that is not by tick; "ticks", how many a sample took; "samples_per_second".
+
+    Raises:
+        ValueError: if `until` is out of its range.
+    """
+    device = next(model.parameters()).device
+    batches = list(task.evaluation(split, batch_size))
+    inputs = [batch.inputs.to(device) for batch in batches]
+    targets = torch.cat([batch.targets for batch in batches]).to(device)
+    _answer(model, inputs[:1], until, batch_size)  # the first time is slower
+    start = time.perf_counter()
+    found = _answer(model, inputs, until, batch_size)
+    mean_ticks = float(found.ticks.double().mean())  # waits for the device
+    seconds = time.perf_counter() - start
+    thoughts = Thoughts(found.answers.unsqueeze(1), found.certainty.unsqueeze(1), None)  # of a single tick
+    scores = task.scores(thoughts, targets[found.index])
+    averages = {name: float(score.double().mean()) for name, score in scores.items() if score.dim() == 1}
+    return averages | {"ticks": mean_ticks, "samples_per_second": len(targets) / seconds}
+
+
+@torch.no_grad()
+def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch_size: int = 256) -> Tensor:
+    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` asks for."""
+    device = next(model.parameters()).device
+    return torch.cat([model(batch.inputs.to(device)).certainty for batch in task.evaluation(split, batch_size)])
+
+
+@torch.no_grad()
+def _answer(
+    model: ContinuousThoughtMachine, batches: list[Tensor], until: float | None, batch_size: int
+) -> Conclusions:
+    if until is not None:
+        found = list(think_stream(model, batches, until, batch=batch_size))
+    else:
+        found, seen = [], 0
+        for inputs in batches:
+            thoughts = model(inputs)
+            index = torch.arange(seen, seen + len(inputs), device=inputs.device)
+            ticks = torch.full_like(index, thoughts.ticks)
+            found.append(Conclusions(thoughts.at("most_certain"), thoughts.certainty.amax(1), ticks, index))
+            seen += len(inputs)
+    return Conclusions(*map(torch.cat, zip(*found, strict=True)))
