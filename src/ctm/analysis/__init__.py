@@ -4,6 +4,7 @@ Stills are matplotlib figures (`.savefig(path)`); animations are frames for `vid
 
     curves      training_curves
     over_ticks  OverTicks, accuracy_over_ticks, certainty_over_ticks
+    stopping    stopping, stopping_picture
     neurons     neuron_traces
     looking     looking, looking_frames: attention over a picture
     parity      parity_picture, parity_frames, accuracy_by_position

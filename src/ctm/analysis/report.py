@@ -8,6 +8,7 @@ import torch
 from ctm.analysis.curves import training_curves
 from ctm.analysis.neurons import neuron_traces
 from ctm.analysis.over_ticks import OverTicks, accuracy_over_ticks, certainty_over_ticks
+from ctm.analysis.stopping import stopping, stopping_picture
 from ctm.analysis.video import save_animation
 from ctm.tasks.base import Batch
 from ctm.training.run import Run
@@ -19,8 +20,8 @@ EXAMINED = 64
 def report(run: Run) -> Iterator[Path]:
     """Draws everything there is to see of a run into its folder `figures`, and yields each file when it is there.
 
-    Training curves, accuracy over ticks for the four ways to answer, certainty over ticks, neuron traces, the
-    pictures of the task itself and an animation of one thought.
+    Training curves, accuracy over ticks for the four ways to answer, certainty over ticks, what stopping when sure
+    brings, neuron traces, the pictures of the task itself and an animation of one thought.
 
     Args:
         run: with at least one checkpoint.
@@ -33,7 +34,8 @@ def report(run: Run) -> Iterator[Path]:
     folder.mkdir(exist_ok=True)
     task = run.experiment.task.build()
     model = run.load_model()
-    figures = {"training": training_curves(run.metrics())}
+    tried = stopping(model, task, batch_size=run.experiment.training.evaluation_batch)
+    figures = {"training": training_curves(run.metrics()), "stopping": stopping_picture(tried)}
     seen = OverTicks()
     with torch.inference_mode():
         for inputs, targets in task.evaluation("test", run.experiment.training.evaluation_batch):
