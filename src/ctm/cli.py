@@ -131,7 +131,8 @@ def evaluate(
     from ctm.training import evaluate
 
     if until is not None or budget is not None:
-        return _evaluate_until(run, split, checkpoint, ticks, until, budget, json)
+        _evaluate_until(run, split, checkpoint, ticks, until, budget, json)
+        return
     opened = _open(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
     scores = evaluate(model, task, split, opened.experiment.training.evaluation_batch)

@@ -3,6 +3,7 @@
 Those that leave make room for others, so the batch stays full, of samples of different ages.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -21,8 +22,8 @@ class Conclusions(NamedTuple):
 
     answers: Tensor  # (N, *answer, C) logits
     certainty: Tensor  # (N,) of these answers
-    ticks: Tensor  # (N,) int64, how many were thought; on the CPU
-    index: Tensor  # (N,) int64, which of the inputs it was, from 0; on the CPU
+    ticks: Tensor  # (N,) int64, how many were thought
+    index: Tensor  # (N,) int64, which of the inputs they answer, from 0
 
 
 def think(
@@ -45,8 +46,7 @@ def think(
         max_ticks: when a sample has to answer at the latest; by default the ticks of the configuration.
         answer: how to choose among the answers up to then, a rule of `Thoughts.answers`; the threshold of "sure" is
             `until`.
-        every: a sample may leave only after a multiple of so many ticks, or at the latest tick; on a GPU, which waits
-            whenever it is asked who is certain, a few are faster.
+        every: look only after every so many ticks who is certain, which makes a GPU wait; must divide `max_ticks`.
         batch: how many samples are thought about at a time.
 
     Returns:
@@ -98,7 +98,7 @@ def think_stream(
             raise ValueError(f"{name} = {value}: expected at least 1")
     if max_ticks % every:
         raise ValueError(f"every = {every}: expected a divisor of max_ticks = {max_ticks}")
-    return _conclusions(model, _grouped(batches, batch), until, max_ticks, answer, every, batch)
+    return _conclusions(model, _grouped(batches, batch), _Terms(until, max_ticks, answer, every), batch)
 
 
 def threshold_for_budget(certainty: Float[Tensor, "N T"], mean_ticks: float) -> float:
@@ -122,6 +122,15 @@ def threshold_for_budget(certainty: Float[Tensor, "N T"], mean_ticks: float) -> 
     return float(candidates[0].clamp_min(torch.finfo(highest.dtype).tiny)) if len(candidates) else 1.0
 
 
+class _Terms(NamedTuple):
+    """When to stop, and what to answer then."""
+
+    until: float
+    max_ticks: int
+    answer: Rule
+    every: int
+
+
 class _Minds(NamedTuple):
     """Samples being thought about, of different ages; every tensor has a row for each, (B, …)."""
 
@@ -142,6 +151,7 @@ class _Arrivals:
         self.waiting: Any = None
         self.seen = 0
 
+    @torch.no_grad()
     def take(self, count: int) -> _Minds | None:
         """The next samples, at most so many; nothing when there are no more."""
         if self.waiting is None or not len(self.waiting.index):
@@ -164,15 +174,8 @@ class _Arrivals:
         return _Minds(index, torch.zeros_like(index), self.prepared.observer.samples, state, choice)
 
 
-@torch.no_grad()
 def _conclusions(
-    model: ContinuousThoughtMachine,
-    groups: Iterator[Tensor],
-    until: float,
-    max_ticks: int,
-    answer: Rule,
-    every: int,
-    batch: int,
+    model: ContinuousThoughtMachine, groups: Iterator[Tensor], terms: _Terms, batch: int
 ) -> Iterator[Conclusions]:
     was_training = model.training
     model.eval()
@@ -180,38 +183,45 @@ def _conclusions(
         arrivals = _Arrivals(model, groups)
         minds = arrivals.take(batch)
         while minds is not None:
-            for _ in range(every):
-                minds = _tick(model, arrivals.prepared, minds, answer, until)
-            done = (minds.choice.highest >= until) | (minds.ticks == max_ticks)  # (B,)
-            places = done.nonzero().squeeze(1)
+            minds, places, found = _round(model, minds, arrivals.prepared, terms)
             if len(places):
-                yield _conclude(model, *_rows((minds.choice, minds.ticks, minds.index), places))
+                yield found
                 minds = _refill(minds, places, arrivals)
     finally:
         model.train(was_training)
 
 
-def _tick(model: ContinuousThoughtMachine, prepared: Prepared, minds: _Minds, answer: Rule, until: float) -> _Minds:
+@torch.no_grad()
+def _round(
+    model: ContinuousThoughtMachine, minds: _Minds, prepared: Prepared, terms: _Terms
+) -> tuple[_Minds, Tensor, Conclusions]:
+    """Some ticks of all samples; then the places of those that are done, and their answers."""
+    for _ in range(terms.every):
+        minds = _tick(model, prepared, minds, terms)
+    done = (minds.choice.highest >= terms.until) | (minds.ticks == terms.max_ticks)  # (B,)
+    places = done.nonzero().squeeze(1)
+    choice, ticks, index = _rows((minds.choice, minds.ticks, minds.index), places)
+    return minds, places, Conclusions(choice.answers, _certainty(model, choice.answers), ticks, index)
+
+
+def _tick(model: ContinuousThoughtMachine, prepared: Prepared, minds: _Minds, terms: _Terms) -> _Minds:
     prepared = prepared._replace(observer=prepared.observer.of(minds.samples))
     state, _ = model.step(minds.state, prepared)
     logits = model.readout(model.output.read(state.output))  # (B, *answer, C)
-    choice = minds.choice.add(logits, _certainty(model, logits), answer, until)
+    choice = minds.choice.add(logits, _certainty(model, logits), terms.answer, terms.until)
     return minds._replace(ticks=minds.ticks + 1, state=state, choice=choice)
-
-
-def _conclude(model: ContinuousThoughtMachine, choice: Choice, ticks: Tensor, index: Tensor) -> Conclusions:
-    return Conclusions(choice.answers, _certainty(model, choice.answers), ticks, index)
 
 
 def _certainty(model: ContinuousThoughtMachine, logits: Tensor) -> Tensor:
     return certainty(logits, positions=len(model.config.readout.answer))
 
 
+@torch.no_grad()
 def _refill(minds: _Minds, places: Tensor, arrivals: _Arrivals) -> _Minds | None:
     """Puts new samples where others have left, and closes the gaps that remain."""
     while len(places) and (new := arrivals.take(len(places))) is not None:
         filled, places = places.split([len(new.index), len(places) - len(new.index)])
-        _map(lambda rows, fresh: rows.index_copy_(0, filled, fresh), minds, new)
+        _map(functools.partial(_write, filled), minds, new)
     if not len(places):
         return minds
     stay = torch.ones_like(minds.index, dtype=torch.bool).index_fill(0, places, False).nonzero().squeeze(1)
@@ -220,6 +230,10 @@ def _refill(minds: _Minds, places: Tensor, arrivals: _Arrivals) -> _Minds | None
 
 def _rows(tree: Any, places: Tensor) -> Any:
     return _map(lambda rows: rows.index_select(0, places), tree)
+
+
+def _write(places: Tensor, rows: Tensor, fresh: Tensor) -> Tensor:
+    return rows.index_copy_(0, places, fresh.to(rows))  # rows are this module's own, every tick makes new ones
 
 
 def _map(function: Callable[..., Tensor], first: Any, *others: Any) -> Any:

@@ -51,6 +51,9 @@ class TrainingConfig(Config):
     """The optimiser."""
     schedule: Schedule = Cosine()
     """How the learning rate changes."""
+    least_ticks: int | None = None
+    """Think a random number of ticks in each iteration, from this many to the model's; nothing for always the model's.
+    What can be cut short learns to be certain early."""
     clipping: Clipping = NoClipping()
     """How gradients are bounded."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -78,6 +81,7 @@ class TrainingConfig(Config):
         counts = ("batch_size", "accumulate", "devices", "nodes", "evaluation_batch", "keep")
         for name in ("iterations", *counts, "log_every", "evaluate_every", "checkpoint_every"):
             self.require(getattr(self, name) >= 1, name, "at least 1")
+        self.require(self.least_ticks is None or self.least_ticks >= 1, "least_ticks", "at least 1, or nothing")
         parts = self.accumulate * self.devices * self.nodes
         expected = f"a multiple of accumulate * devices * nodes = {parts}"
         self.require(self.batch_size % parts == 0, "batch_size", expected)

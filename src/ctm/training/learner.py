@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ctm.randomness import seed_from
+from ctm.randomness import generator, seed_from
 from ctm.tasks.base import Batch, Task
 from ctm.thoughts import Thoughts
 from ctm.training.checkpoint import Checkpoint
@@ -66,7 +66,7 @@ class Learner:
             inputs, targets = fabric.to_device(self._part(batch, part))
             torch.manual_seed(seed_from(plan.seed, "dropout", self.iteration, fabric.global_rank, part))
             with fabric.no_backward_sync(self._model, enabled=part + 1 < plan.accumulate):
-                thoughts = self._model(inputs)
+                thoughts = self._model(inputs, ticks=self._ticks())
                 loss = self.task.loss(thoughts, targets)
                 fabric.backward(loss / plan.accumulate)
             self._watch(loss)
@@ -126,6 +126,13 @@ class Learner:
         self._clipper.restore({name: tensors[f"clipping.{name}"] for name in self._clipper.tensors()})
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.iteration = state["iteration"]
+
+    def _ticks(self) -> int | None:
+        """How many ticks to think in this iteration; nothing for those of the model."""
+        if self.plan.least_ticks is None:
+            return None
+        source = generator(self.plan.seed, "ticks", self.iteration)
+        return int(torch.randint(self.plan.least_ticks, self.model.config.ticks + 1, (), generator=source))
 
     def _part(self, batch: Batch, part: int) -> Batch:
         """The samples of a micro-batch of this process."""
