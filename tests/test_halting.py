@@ -132,6 +132,14 @@ def test_nothing_to_think_about(model, images):
     assert nothing.answers.shape == (0, 10)
 
 
+@given(config=machine_configs(), choice=st.integers(0, 5))
+def test_inputs_stay_as_they_are(config, choice):
+    model, inputs = sharp(config), inputs_for(config, 6)
+    before = inputs.clone()
+    ctm.think(model, inputs, between(full(model, inputs, config.ticks).certainty, choice), batch=2)
+    assert torch.equal(inputs, before)
+
+
 def test_the_mode_of_the_model_comes_back(model, images):
     model.train()
     found = ctm.think(model, images)

@@ -90,10 +90,10 @@ def digits() -> Experiment:
     """Handwritten digits of 8x8 pixels, no download: a minute or two on a laptop."""
     return Experiment(
         task=Digits.Config(shift=1),
-        model=small_picture_model(widths=(32, 64), pools=(False, True), embedding=64),
+        model=small_picture_model(widths=(32, 64), pools=(False, True), embedding=64, dropout=0.2),
         training=TrainingConfig(
-            iterations=1000,
-            optimizer=AdamW(learning_rate=2e-3, weight_decay=0.2),
+            iterations=1500,
+            optimizer=AdamW(learning_rate=1e-3, weight_decay=0.2),
             schedule=Cosine(warmup=50),
             clipping=NormClipping(1.0),
             evaluate_every=100,
@@ -107,7 +107,7 @@ def mnist() -> Experiment:
     """MNIST: a few minutes on a laptop; needs --task.folder or a network."""
     return Experiment(
         task=Mnist.Config(),
-        model=small_picture_model(widths=(16, 32), pools=(True, True), embedding=32),
+        model=small_picture_model(widths=(16, 32), pools=(True, True), embedding=32, dropout=0.0),
         training=TrainingConfig(
             iterations=2500,
             optimizer=AdamW(learning_rate=2e-3),
@@ -119,13 +119,15 @@ def mnist() -> Experiment:
     )
 
 
-def small_picture_model(widths: tuple[int, ...], pools: tuple[bool, ...], embedding: int) -> MachineConfig:
+def small_picture_model(
+    widths: tuple[int, ...], pools: tuple[bool, ...], embedding: int, dropout: float
+) -> MachineConfig:
     """A machine for small grey pictures of digits, after the authors' MNIST notebook."""
     return MachineConfig(
         ticks=15,
         backbone=DigitConvolutions.Config(widths, pools),
-        observer=CrossAttention.Config(embedding, heads=4, positions=FourierPositions.Config()),
-        core=NeuronCore.Config(128, 10, SynapseMLP.Config(), NeuronModels.Config(hidden=8)),
+        observer=CrossAttention.Config(embedding, 4, FourierPositions.Config(), dropout),
+        core=NeuronCore.Config(128, 10, SynapseMLP.Config(dropout=dropout), NeuronModels.Config(hidden=8)),
         action=Synchronization.Config(Dense(32)),
         output=Synchronization.Config(Dense(32)),
         readout=Readout.Config(classes=10),

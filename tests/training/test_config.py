@@ -25,6 +25,14 @@ def test_counts_are_positive(name):
         TrainingConfig(**{"iterations": 10, name: 0})
 
 
+def test_random_ticks_are_between_one_and_those_of_the_model():
+    assert parity(least_ticks=4).training.least_ticks == 4
+    with pytest.raises(ConfigError, match=r"^least_ticks = 0: expected at least 1, or nothing"):
+        parity(least_ticks=0)
+    with pytest.raises(ConfigError, match=r"^training.least_ticks = 5: expected at most model.ticks = 4"):
+        parity(least_ticks=5)
+
+
 def test_a_batch_divides_into_equal_parts():
     with pytest.raises(ConfigError, match="a multiple of accumulate \\* devices \\* nodes = 6"):
         TrainingConfig(iterations=1, batch_size=8, accumulate=3, devices=2)

@@ -29,6 +29,23 @@ def test_a_step_measures_only_when_asked():
     assert taught.iteration == 2
 
 
+def test_random_numbers_of_ticks():
+    """From the least number to the model's, the same for the same seed and iteration."""
+
+    def thought(taught, steps):
+        ticks = []
+        loss = taught.task.loss
+        taught.task.loss = lambda thoughts, targets: ticks.append(thoughts.ticks) or loss(thoughts, targets)
+        for _ in range(steps):
+            taught.step(measure=False)
+        return ticks
+
+    drawn = thought(learner(least_ticks=2), 30)
+    assert set(drawn) == {2, 3, 4}
+    assert thought(learner(least_ticks=2), 5) == drawn[:5]
+    assert thought(learner(), 3) == [4, 4, 4]
+
+
 def test_a_parameter_that_never_had_a_gradient_is_saved_and_restored(tmp_path):
     """With a single tick nothing ever asks for the action representation's decay."""
     run = Run.create(tmp_path / "run", parity(iterations=2).replace(model=parity().model.replace(ticks=1)))

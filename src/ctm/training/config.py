@@ -52,8 +52,8 @@ class TrainingConfig(Config):
     schedule: Schedule = Cosine()
     """How the learning rate changes."""
     least_ticks: int | None = None
-    """Think a random number of ticks in each iteration, from this many to the model's; nothing for always the model's.
-    What can be cut short learns to be certain early."""
+    """Think a random number of ticks in each iteration, from this many to the model's, so that it learns to be certain
+    early; nothing for always the model's."""
     clipping: Clipping = NoClipping()
     """How gradients are bounded."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -102,3 +102,6 @@ class Experiment(Config):
         if self.model.readout != self.task.readout:
             wanted, has = self.task.readout.to_dict(), self.model.readout.to_dict()
             raise ConfigError(f"model.readout = {has}: the task {self.task.kind!r} as configured needs {wanted}")
+        least, most = self.training.least_ticks, self.model.ticks
+        if least is not None and least > most:
+            raise ConfigError(f"training.least_ticks = {least}: expected at most model.ticks = {most}")
