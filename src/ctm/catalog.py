@@ -145,7 +145,6 @@ def parity_quick() -> Experiment:
             batch_size=64,
             optimizer=AdamW(learning_rate=2e-3),
             schedule=Cosine(warmup=100),
-            clipping=QuantileClipping(0.9),
             evaluate_every=200,
             checkpoint_every=200,
         ),
