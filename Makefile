@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/demo
 
-.PHONY: setup demo test test-slow lint types clean
+.PHONY: setup demo test test-slow bench lint types clean
 
 setup: $(READY)
 
@@ -29,6 +29,9 @@ test: lint types
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n auto -m slow
+
+bench: $(READY)
+	$(BIN)/python benchmarks/speed.py --out docs/benchmarks
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -39,7 +39,7 @@ def finish(path: Path) -> Path:
 
 def wait_for(path: Path, iteration: int) -> None:
     """Waits until a run has written metrics of an iteration."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         with contextlib.suppress(IndexError, RunError):
             if Run.open(path).metrics()[-1]["iteration"] >= iteration:

@@ -70,7 +70,7 @@ def stopping_picture(tried: Stopping) -> Figure:
         axes.set_xlabel("certainty at which thinking stops")
         axes.grid(axis="y")
         axes.margins(y=0.12)
-    figure.axes[0].legend(loc="best")
     for axes in figure.axes[1:]:
         axes.set_ylim(bottom=0)
+    figure.axes[1].legend(loc="best")
     return figure
