@@ -62,3 +62,8 @@ def test_what_cannot_be_drawn_is_refused(think):
         looking(think(grid=(15,)), torch.rand(9, 15))
     with pytest.raises(ValueError, match="one label"):
         looking(think(answer=(4,)), torch.rand(9, 15))
+
+
+def test_drawing_bright_pictures_says_nothing(think, caplog):
+    list(looking_frames(think(ticks=4), torch.ones(3, 9, 15), steps=3))
+    assert not caplog.records

@@ -167,7 +167,7 @@ def _overlay(axes: Axes, scene: Scene, time: float) -> None:
     heat = contrast(smooth(_at(scene.maps, time).mean(0), (height, width)))  # (H, W)
     opacity = (0.75 * heat)[..., None].numpy()
     picture = scene.picture.permute(1, 2, 0).numpy()
-    axes.imshow((1 - opacity) * picture + opacity * HEAT(heat.numpy())[..., :3])
+    axes.imshow(((1 - opacity) * picture + opacity * HEAT(heat.numpy())[..., :3]).clip(0, 1))  # rounding errs
     axes.set_anchor("N")
     picture_axis(axes)
     travelled = [*scene.path[: int(time) + 1], _at(scene.path, time)]
