@@ -176,7 +176,7 @@ def test_help_of_a_preset_shows_its_settings(capsys):
     out = said(capsys, "train", "digits", "--help")
     assert all(section in out for section in ("Task: what to learn", "Model: what learns it", "Training: how"))
     assert "--task.test-share" in out
-    assert "[default: 900]" in out
+    assert f"[default: {ctm.preset('digits').training.iterations}]" in out
     assert "[default: runs/digits]" in out
 
 
