@@ -116,3 +116,16 @@ def test_a_wrong_machine_is_noticed() -> None:
         other.core.models.layers[0].bias[0] += 1.0
     x = torch.ones(2, 9)
     assert not torch.allclose(model(x).logits, ctm.literal.from_model(other)(x).logits, atol=1e-4)
+
+
+@given(config=machine_configs(), batch=st.integers(1, 3))
+def test_the_loss_is_that_of_listing_4(config: ctm.MachineConfig, batch: int) -> None:
+    model = perturbed(config.build()).double().eval()
+    thoughts = model(inputs_for(config, batch).double())
+    targets = torch.randint(config.readout.classes, (batch, *config.readout.answer))
+    ours = ctm.two_tick_loss(ctm.cross_entropy_over_ticks(thoughts.logits, targets), thoughts.certainty)
+    expected = ctm.literal.loss(thoughts, targets)
+    assert_same(ours, expected, "loss")
+    (mine,) = torch.autograd.grad(ours, thoughts.logits, retain_graph=True)
+    (theirs,) = torch.autograd.grad(expected, thoughts.logits)
+    assert_same(mine, theirs, "gradient")
