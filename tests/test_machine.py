@@ -339,3 +339,10 @@ def test_readouts_give_structured_logits():
 def test_impossible_answers_are_refused(fields, message):
     with pytest.raises(ConfigError, match=f"^{message}$"):
         ctm.Readout.Config(**fields)
+
+
+def test_a_state_of_other_samples_is_refused():
+    model = ctm.build("parity/quick").eval()
+    thoughts = model(torch.ones(3, 9), ticks=1)
+    with pytest.raises(ValueError, match="state of 3 samples: expected 2"):
+        model(torch.ones(2, 9), state=thoughts.state)

@@ -119,11 +119,13 @@ class ContinuousThoughtMachine(nn.Module):
             the answers of all ticks with their certainty, and the state to go on from.
 
         Raises:
-            ValueError: if `ticks` is not positive.
+            ValueError: if `ticks` is not positive, or the state is one of another number of samples.
         """
         ticks = self.config.ticks if ticks is None else ticks
         if ticks < 1:
             raise ValueError(f"ticks = {ticks}: expected at least 1")
+        if state is not None and (samples := len(state.core.post_activations)) != len(x):
+            raise ValueError(f"state of {samples} samples: expected {len(x)}, as many as x has")
         prepared = self.prepare(x, ticks)
         state = self.start(len(x)) if state is None else state
         outputs, notes = [], []
