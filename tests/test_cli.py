@@ -299,3 +299,8 @@ def test_the_command_itself(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith('ctm: Unknown command "oops"')
     assert done.stderr.count("\n") == 1
+
+
+def test_an_empty_preset_is_a_mistake_like_any_other(capsys):
+    assert main(["train", ""]) == 2
+    assert capsys.readouterr().err.startswith("ctm: preset = '': unknown")

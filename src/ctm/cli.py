@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(arguments: list[str]) -> int:
     """Runs a command and lets its errors through."""
     called = app, arguments
-    if arguments[:1] == ["train"] and "--resume" not in arguments and any(a[0] != "-" for a in arguments[1:]):
+    if arguments[:1] == ["train"] and "--resume" not in arguments and not all(a.startswith("-") for a in arguments[1:]):
         from ctm.options import training_app
 
         called = training_app(arguments[1]), arguments[2:]
