@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/demo
 
-.PHONY: setup demo test test-slow bench lint types clean
+.PHONY: setup demo test bench lint types clean
 
 setup: $(READY)
 
@@ -25,10 +25,7 @@ demo: $(READY)
 	$(BIN)/ctm think $(RUN) --index 0
 
 test: lint types
-	$(BIN)/python -m pytest -n auto -m 'not slow'
-
-test-slow: $(READY)
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest -n auto
 
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py --out docs/benchmarks
