@@ -79,7 +79,7 @@ class Run:
         Raises:
             RunError: if it is not one, or its configuration cannot be read.
         """
-        import ctm.catalog  # noqa: F401  makes the kinds of all parts and tasks known
+        import ctm.experiments  # noqa: F401  makes the kinds of all parts and tasks known
 
         path = Path(path)
         try:
