@@ -10,6 +10,7 @@ from torch.utils import _pytree as pytree
 
 import ctm
 from ctm.thoughts import Thoughts
+from ctm.training.recomputation import recompute
 from machines import inputs_for, machine_configs, perturbed
 
 TOLERANCE = 1e-9  # in double precision, where only a wrong formula makes a difference
@@ -63,16 +64,19 @@ def test_machine_and_oracle_agree(config: ctm.MachineConfig, batch: int, extra: 
         assert_same(mine[name], theirs[name], f"gradient of {name}")
 
 
-@given(config=machine_configs(dropout=st.sampled_from([0.0, 0.3])), batch=st.integers(2, 3))
-def test_machine_and_oracle_agree_in_training(config: ctm.MachineConfig, batch: int) -> None:
+@given(config=machine_configs(dropout=st.sampled_from([0.0, 0.3])), batch=st.integers(2, 3), recomputes=st.booleans())
+def test_machine_and_oracle_agree_in_training(config: ctm.MachineConfig, batch: int, recomputes: bool) -> None:
     """With the same random state they drop the same entries."""
     model = perturbed(config.build()).double().train()
+    oracle = ctm.literal.from_model(copy.deepcopy(model) if recomputes else model)
+    if recomputes:
+        recompute(model)
     x = inputs_for(config, batch).double()
     results = []
-    for machine in (model, ctm.literal.from_model(model)):
+    for machine, parameters in ((model, model), (oracle, oracle.model)):
         torch.manual_seed(1)
         thoughts = machine(x, record=True)
-        results.append((thoughts, gradients(model, thoughts, torch.ones_like(thoughts.logits))))
+        results.append((thoughts, gradients(parameters, thoughts, torch.ones_like(thoughts.logits))))
     (ours, mine), (expected, theirs) = results
     assert_same(ours.logits, expected.logits, "logits")
     assert_same(ours.record, expected.record, "record")

@@ -12,7 +12,7 @@ from machines import perturbed
 
 
 def thought(models, history):
-    return models.prepare()(history)
+    return models.prepare()(history.roll(1, -1), history[..., -1])[0]
 
 
 def glu(values):

@@ -7,10 +7,9 @@ from hypothesis import given
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ctm.history import Histories
 from ctm.sharing import ENOUGH, SharedProduct
 
-GRID = st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(1, 5), st.integers(1, 4))
+GRID = st.tuples(st.booleans(), st.booleans(), st.integers(1, 5))
 
 
 def loop(product, x: Tensor, ticks: int) -> Tensor:
@@ -19,30 +18,25 @@ def loop(product, x: Tensor, ticks: int) -> Tensor:
     return x
 
 
-def operands(left: bool, batched: bool, biased: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+def operands(batched: bool, biased: bool) -> tuple[Tensor, Tensor, Tensor | None]:
     batch = (3,) if batched else ()
     weight = torch.randn(*batch, 4, 4, dtype=torch.float64).requires_grad_()
-    x = torch.randn(*batch, *((4, 2) if left else (2, 4)), dtype=torch.float64).requires_grad_()
-    bias = torch.randn(*((*batch, 4, 1) if left else (4,)), dtype=torch.float64).requires_grad_() if biased else None
+    x = torch.randn(*batch, 2, 4, dtype=torch.float64).requires_grad_()
+    bias = torch.randn(4, dtype=torch.float64).requires_grad_() if biased else None
     return weight, x, bias
 
 
-def plain(weight: Tensor, bias: Tensor | None, left: bool):
-    def product(x: Tensor) -> Tensor:
-        y = weight @ x if left else x @ weight
-        return y if bias is None else y + bias
-
-    return product
+def plain(weight: Tensor, bias: Tensor | None):
+    return lambda x: x @ weight if bias is None else x @ weight + bias
 
 
 @given(grid=GRID)
 def test_gradients_are_those_of_autograd(grid):
-    left, batched, biased, ticks, _ = grid
-    biased = biased and not (left and not batched)  # a bias on the left is that of batched neurons
-    weight, x, bias = operands(left, batched, biased)
+    batched, biased, ticks = grid
+    weight, x, bias = operands(batched, biased and not batched)
     inputs = [tensor for tensor in (weight, x, bias) if tensor is not None]
-    expected = torch.autograd.grad(loop(plain(weight, bias, left), x, ticks).square().sum(), inputs)
-    found = torch.autograd.grad(loop(SharedProduct(weight, bias, left), x, ticks).square().sum(), inputs)
+    expected = torch.autograd.grad(loop(plain(weight, bias), x, ticks).square().sum(), inputs)
+    found = torch.autograd.grad(loop(SharedProduct(weight, bias), x, ticks).square().sum(), inputs)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
 
@@ -51,13 +45,13 @@ def test_many_ticks_settle_in_several_products():
     weight = (torch.randn(8, 8, dtype=torch.float64) / 3).requires_grad_()
     x = torch.randn(2, 8, dtype=torch.float64)
     ticks = ENOUGH + 7  # two rows of notes a tick
-    expected = torch.autograd.grad(loop(plain(weight, None, False), x, ticks).sum(), weight)
+    expected = torch.autograd.grad(loop(plain(weight, None), x, ticks).sum(), weight)
     found = torch.autograd.grad(loop(SharedProduct(weight), x, ticks).sum(), weight)
     torch.testing.assert_close(found, expected)
 
 
 def test_walks_over_the_same_graph_do_not_mix():
-    weight, x, bias = operands(left=False, batched=False, biased=True)
+    weight, x, bias = operands(batched=False, biased=True)
     loss = loop(SharedProduct(weight, bias), x, 3).square().sum()
     first = torch.autograd.grad(loss, [weight, bias], retain_graph=True)
     torch.autograd.grad(loss, [x], retain_graph=True)  # leaves notes that nobody collects
@@ -66,7 +60,7 @@ def test_walks_over_the_same_graph_do_not_mix():
 
 
 def test_an_unused_part_of_the_loop_gives_nothing():
-    weight, x, _ = operands(left=False, batched=False, biased=False)
+    weight, x, _ = operands(batched=False, biased=False)
     product = SharedProduct(weight)
     early = product(x)
     product(early)  # a later tick that the loss does not see
@@ -76,17 +70,17 @@ def test_an_unused_part_of_the_loop_gives_nothing():
 
 
 def test_works_under_activation_checkpointing():
-    weight, x, bias = operands(left=False, batched=False, biased=True)
+    weight, x, bias = operands(batched=False, biased=True)
     product, y = SharedProduct(weight, bias), x
     for _ in range(3):
         y = checkpoint(lambda value: torch.tanh(product(value)), y, use_reentrant=False)
     found = torch.autograd.grad(y.square().sum(), [weight, x, bias])
-    expected = torch.autograd.grad(loop(plain(weight, bias, False), x, 3).square().sum(), [weight, x, bias])
+    expected = torch.autograd.grad(loop(plain(weight, bias), x, 3).square().sum(), [weight, x, bias])
     torch.testing.assert_close(found, expected)
 
 
 def test_frozen_weights_get_no_gradient_but_pass_it_on():
-    weight, x, _ = operands(left=False, batched=False, biased=False)
+    weight, x, _ = operands(batched=False, biased=False)
     weight.requires_grad_(False)
     loop(SharedProduct(weight), x, 2).sum().backward()
     assert weight.grad is None
@@ -94,28 +88,8 @@ def test_frozen_weights_get_no_gradient_but_pass_it_on():
     assert x.grad.abs().sum() > 0
 
 
-@given(ticks=st.integers(1, 7), room=st.integers(0, 4), memory=st.integers(1, 4))
-def test_histories_in_a_buffer_are_those_joined_tick_by_tick(ticks, room, memory):
-    start = torch.randn(2, 3, memory, dtype=torch.float64).requires_grad_()
-    columns = [torch.randn(2, 3, dtype=torch.float64).requires_grad_() for _ in range(ticks)]
-    weights = [torch.randn(2, 3, memory, dtype=torch.float64) for _ in range(ticks)]
-
-    def total(histories: Histories) -> tuple[Tensor, list[Tensor]]:
-        history, seen = start, []
-        for column in columns:
-            history = histories.extend(history, column)
-            seen.append(history)
-        return sum((history * weight).sum() for history, weight in zip(seen, weights, strict=True)), seen
-
-    expected, expected_histories = total(Histories(0))
-    found, found_histories = total(Histories(room))
-    torch.testing.assert_close(found_histories, expected_histories)
-    wanted = torch.autograd.grad(expected, [start, *columns])
-    torch.testing.assert_close(torch.autograd.grad(found, [start, *columns]), wanted)
-
-
 def test_a_second_derivative_is_refused():
-    weight, x, _ = operands(left=False, batched=False, biased=False)
+    weight, x, _ = operands(batched=False, biased=False)
     (grad,) = torch.autograd.grad(SharedProduct(weight)(x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
-from ctm.history import Histories
 from ctm.neurons import NeuronModels
 from ctm.synapses import SynapseConfig
+from ctm.thinking import Thinking
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ class PreparedNeurons(NamedTuple):
     """What a core of neurons shares between ticks."""
 
     synapses: Callable[[Tensor], Tensor]  # (o, z) (B, E + D) -> pre-activations (B, D)
-    models: Callable[[Tensor], Tensor]  # history (B, D, M) -> post-activations (B, D)
-    histories: Histories
+    models: Thinking  # history (B, D, M), pre-activations (B, D) -> post-activations (B, D), history (B, D, M)
 
 
 class NeuronCore(Core):
@@ -103,13 +102,12 @@ class NeuronCore(Core):
 
     def prepare(self, ticks: int) -> PreparedNeurons:
         """Weights laid out for all ticks, and room for their histories."""
-        return PreparedNeurons(self.synapses.prepare(), self.models.prepare(), Histories(ticks))
+        return PreparedNeurons(self.synapses.prepare(), self.models.prepare(ticks))
 
     def step(self, state: NeuronState, observation: Float[Tensor, "B E"], prepared: PreparedNeurons) -> NeuronState:
         """One tick: connect, remember, let every neuron think."""
         pre_activations = prepared.synapses(torch.cat([observation, state.post_activations], dim=-1))  # (B, D)
-        history = prepared.histories.extend(state.history, pre_activations)  # (B, D, M)
-        return NeuronState(prepared.models(history), history)
+        return NeuronState(*prepared.models(state.history, pre_activations))
 
 
 def symmetric_uniform(*shape: int, bound: float) -> Tensor:

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from ctm.core import NeuronState
 from ctm.machine import ContinuousThoughtMachine, State
-from ctm.neurons import dropout
 from ctm.observers import CrossAttention
 from ctm.synapses import SynapseMLP
 from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
+from ctm.thinking import dropout
 from ctm.thoughts import Record, Thoughts
 
 
@@ -43,7 +43,7 @@ class LiteralMachine(nn.Module):
         model: Any = self.model
         ticks = ticks or model.config.ticks
         features = model.backbone(x)
-        tokens = model.observer.embed(features) if isinstance(model.observer, CrossAttention) else None
+        tokens = embed(model.observer, features) if isinstance(model.observer, CrossAttention) else None
         state = model.start(len(x)) if state is None else state
         z, history = state.core
         action, output = state.action, state.output
@@ -75,6 +75,13 @@ class LiteralMachine(nn.Module):
             State(NeuronState(z, history), action, output),
             Record(*stacked, tuple(features.shape[2:])) if record else None,
         )
+
+
+def embed(observer: CrossAttention, features: Tensor) -> Tensor:
+    """The tokens to look at, (B, L, E): features with their positions, projected and normalised."""
+    if observer.positions is not None:
+        features = features + observer.positions(features)
+    return observer.features(features.flatten(2).transpose(1, 2))
 
 
 def attend(observer: CrossAttention, query: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:

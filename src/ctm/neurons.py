@@ -1,16 +1,12 @@
 """Neuron-level models: every neuron applies its own little network to its own history (section 3.3, Listing 2)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from ctm.config import Config
-from ctm.sharing import SharedProduct
+from ctm.thinking import Layer, Thinking
 
 
 class NeuronModels(nn.Module):
@@ -43,17 +39,9 @@ class NeuronModels(nn.Module):
             for width, outputs in zip(widths[:-1], widths[1:], strict=True)
         )
 
-    def prepare(self) -> Callable[[Float[Tensor, "B D M"]], Float[Tensor, "B D"]]:
-        """The models for use at every tick of a pass, from histories to post-activations."""
-        prepared: list[Any] = [layer.prepare() for layer in self.layers]  # ty: ignore[not-callable]
-
-        def models(history: Float[Tensor, "B D M"]) -> Float[Tensor, "B D"]:
-            x = history.permute(1, 2, 0)  # (D, M, B): neurons are the batch of the matrix products
-            for layer in prepared:
-                x = layer(x)
-            return x.squeeze(1).t()  # (D, 1, B) -> (B, D)
-
-        return models
+    def prepare(self, ticks: int = 0) -> Thinking:
+        """The models for use at every tick of a pass; `ticks` as for `ContinuousThoughtMachine.prepare`."""
+        return Thinking([layer.prepare() for layer in self.layers], ticks)  # ty: ignore[not-callable]
 
 
 class GatedNeuronLayer(nn.Module):
@@ -74,21 +62,8 @@ class GatedNeuronLayer(nn.Module):
         self.norm = nn.LayerNorm(inputs) if layer_norm else None
         self.dropout = dropout
 
-    def prepare(self) -> Callable[[Float[Tensor, "D _in B"]], Float[Tensor, "D _out B"]]:
+    def prepare(self) -> Layer:
         """The layer for use at every tick of a pass; dividing the weights by the temperature is dividing the result."""
-        affine = SharedProduct(self.weight / self.temperature, (self.bias / self.temperature).unsqueeze(-1), left=True)
-
-        def layer(x: Float[Tensor, "D _in B"]) -> Float[Tensor, "D _out B"]:
-            if self.training and self.dropout:
-                x = dropout(x, self.dropout)
-            if self.norm is not None:
-                x = self.norm(x.transpose(1, 2)).transpose(1, 2)
-            return F.glu(affine(x), dim=1)  # (D, 2 out, B) -> (D, out, B)
-
-        return layer
-
-
-def dropout(x: Float[Tensor, "D _in B"], probability: float) -> Float[Tensor, "D _in B"]:
-    """Drops entries; which ones depends on the random state and the shape alone, not on the strides of x."""
-    kept = torch.empty(x.shape, device=x.device, dtype=x.dtype).bernoulli_(1 - probability)
-    return x * kept.div_(1 - probability)
+        dropped = self.dropout if self.training else 0.0
+        weight, bias = self.weight / self.temperature, (self.bias / self.temperature).unsqueeze(-1)
+        return Layer(weight, bias, self.norm, dropped)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ctm.config import Config
 from ctm.positions import NoPositions, PositionConfig
 from ctm.precision import at_least_float32
-from ctm.sharing import SharedProduct
+from ctm.sharing import SharedProduct, linear
 
 
 class ObserverConfig(Config):
@@ -137,14 +137,16 @@ class CrossAttention(Observer):
         """The tokens to look at: features with their positions, one token per cell, projected and normalised."""
         if self.positions is not None:
             features = features + self.positions(features)
-        return self.features(features.flatten(2).transpose(1, 2))
+        project, norm = self.features
+        return norm(linear(project, features.flatten(2).transpose(1, 2)))  # ty: ignore[invalid-argument-type]
 
     def prepare(self, features: Float[Tensor, "B C *grid"]) -> Attended:
         """Projects keys and values, which no tick changes."""
         tokens = self.embed(features)  # (B, L, E)
         width = tokens.shape[-1]
         weight, bias = self.attention.in_proj_weight[width:], self.attention.in_proj_bias[width:]
-        keys, values = F.linear(tokens, weight, bias).chunk(2, dim=-1)  # (B, L, E) each
+        projected = SharedProduct(weight.t(), bias)(tokens.flatten(0, 1))  # (B L, 2 E)
+        keys, values = projected.view(*tokens.shape[:2], -1).chunk(2, dim=-1)  # (B, L, E) each
         return Attended(
             self._prepare_query(),
             SharedProduct(self._split(keys).transpose(1, 2)),

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
+from ctm.sharing import linear
 
 
 class Readout(nn.Module):
@@ -31,4 +32,4 @@ class Readout(nn.Module):
         self.linear = nn.Linear(representation, math.prod(self.shape))
 
     def forward(self, representation: Float[Tensor, "*batch P"]) -> Float[Tensor, "*shape C"]:
-        return self.linear(representation).unflatten(-1, self.shape)
+        return linear(self.linear, representation).unflatten(-1, self.shape)

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from ctm.precision import autocast_dtype
+from ctm.precision import at_least_float32, autocast_dtype
+from ctm.products import Factor, add_product
 
 ENOUGH = 512
 """Columns of notes that make a product large enough."""
@@ -69,90 +70,78 @@ class SharedProduct:
     """A product with a shared weight, and perhaps a shared bias added; of matrices, or of batches of matrices.
 
     Args:
-        weight: (…, K, P) for x (…, n, K) -> x @ weight, (…, n, P); or, on the left, (…, P, K) for x (…, K, n) ->
-            weight @ x, (…, P, n); … is nothing or one dimension.
-        bias: (P,), or on the left (…, P, 1).
-        left: whether the weight is the left factor.
+        weight: (K, P) for x (n, K) -> x @ weight, (n, P); or (b, K, P) for x (b, n, K).
+        bias: (P,); only for a single matrix.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None, left: bool = False) -> None:
-        self.left = left
-        self.notes = Notes()
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         precision = autocast_dtype(weight)
-        weight = weight.to(precision)
-        bias = None if bias is None else bias.to(precision)
         self.collects = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
-        self.weight: Tensor = weight
-        self.bias = bias
-        if self.collects:
-            self.weight, self.bias = hold(self.notes, weight, bias)
+        self.notes = Notes()
+        self.held = hold(self.notes, weight, bias) if self.collects else (weight, bias)
+        self.weight = weight.to(precision)
+        self.bias = None if bias is None else bias.to(precision)
+        self.factor = Factor(self.weight)
+        self.transposed = Factor(self.weight.detach().transpose(-2, -1))
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self.weight.dtype)
-        if self.collects:
-            return _Product.apply(x, self.weight, self.bias, self.left, self.notes)
-        return _product(x, self.weight, self.bias, self.left)
+        return _Product.apply(x, self, *self.held) if self.collects else self.factor.product(x, self.bias)
 
 
 class _Product(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, left: bool, notes: Notes) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.left, ctx.notes, ctx.biased = left, notes, bias is not None
-        return _product(x, weight, bias, left)
+    def forward(ctx, x: Tensor, product: SharedProduct, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)  # the weight only to notice changes in place
+        ctx.product = product
+        return product.factor.product(x, product.bias)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor):
-        x, weight = ctx.saved_tensors
-        ctx.notes.of_this_walk(lambda: _ProductNotes(weight, ctx.left, ctx.biased)).add(x, grad)
+        (x, _), product = ctx.saved_tensors, ctx.product
+        product.notes.of_this_walk(lambda: _ProductNotes(product.weight, product.bias is not None)).add(x, grad)
         if not ctx.needs_input_grad[0]:
-            return None, None, None, None, None
-        return _product(grad, weight.transpose(-2, -1), None, ctx.left), None, None, None, None
+            return None, None, None, None
+        return product.transposed.product(grad), None, None, None
 
 
 class _ProductNotes:
     """Inputs and gradients of outputs of some ticks, and the gradient of the operands from those before."""
 
-    def __init__(self, like: Tensor, left: bool, biased: bool) -> None:
-        self.left, self.biased = left, biased
-        self.summed = -1 if left else -2  # the dimension of inputs and outputs that the gradient sums over
+    def __init__(self, like: Tensor, biased: bool) -> None:
+        self.biased = biased
         self.inputs: list[Tensor] = []
         self.grads: list[Tensor] = []
-        self.weight = like.new_zeros(like.shape)  # contiguous, whatever the strides of the weight
+        shape = *like.shape[:-2], like.shape[-1], like.shape[-2]
+        self.weight = like.new_zeros(shape, dtype=at_least_float32(like).dtype)  # (…, P, K), as modules keep it
         self.bias: Tensor | None = None
 
     def add(self, x: Tensor, grad: Tensor) -> None:
         self.inputs.append(x)
         self.grads.append(grad)
         worthwhile = self.weight.numel() > x.numel()  # else joining notes costs more than one more addition
-        if not worthwhile or len(self.inputs) * x.shape[self.summed] >= ENOUGH:
+        if not worthwhile or len(self.inputs) * x.shape[-2] >= ENOUGH:
             self.settle()
 
     def settle(self) -> None:
         """Turns the notes into gradients."""
-        x, grad = (
-            notes[0] if len(notes) == 1 else torch.cat(notes, dim=self.summed) for notes in (self.inputs, self.grads)
-        )
-        first, second = (grad, x.transpose(-2, -1)) if self.left else (x.transpose(-2, -1), grad)
-        add_product = self.weight.addmm_ if self.weight.dim() == 2 else self.weight.baddbmm_
-        add_product(first, second)
+        x, grad = (notes[0] if len(notes) == 1 else torch.cat(notes, dim=-2) for notes in (self.inputs, self.grads))
+        add_product(self.weight, grad.transpose(-2, -1), x)
         if self.biased:
-            bias = grad.sum(-1, keepdim=True) if self.left else grad.sum(tuple(range(grad.dim() - 1)))
+            bias = grad.sum(0, dtype=self.weight.dtype)
             self.bias = bias if self.bias is None else self.bias.add_(bias)
         self.inputs, self.grads = [], []
 
-    def gradients(self) -> tuple[Tensor | None, Tensor | None]:
+    def gradients(self) -> tuple[Tensor, Tensor | None]:
         if self.inputs:
             self.settle()
-        return self.weight, self.bias
+        return self.weight.transpose(-2, -1), self.bias
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None, left: bool) -> Tensor:
-    first, second = (weight, x) if left else (x, weight)
-    if x.dim() == 2:
-        return torch.mm(first, second) if bias is None else torch.addmm(bias, first, second)
-    return torch.bmm(first, second) if bias is None else torch.baddbmm(bias, first, second)
+def linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """A linear layer used once, (…, K) to (…, P), by the same fast products."""
+    return SharedProduct(layer.weight.t(), layer.bias)(x.flatten(0, -2)).view(*x.shape[:-1], layer.out_features)
 
 
 def shared(module: nn.Module) -> Any:

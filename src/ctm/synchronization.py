@@ -127,8 +127,7 @@ class Synchronization(Representation):
 
     def _product(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B P"]:
         """z_i z_j, in float32 at least: sums over many ticks must not lose small terms."""
-        z = at_least_float32(z)
-        return z[:, self.left] * z[:, self.right]
+        return _Products.apply(at_least_float32(z).t(), self.left, self.right).t()
 
 
 class Snapshot(Representation):
@@ -178,6 +177,22 @@ class Silent(Representation):
 
     def read(self, state: None) -> None:
         """Nothing."""
+
+
+class _Products(torch.autograd.Function):
+    """Products of pairs of rows: z (D, B) to (P, B). Rows are copied as blocks, one neuron's at a time."""
+
+    @staticmethod
+    def forward(ctx, z: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        first, second = z.index_select(0, left), z.index_select(0, right)
+        ctx.save_for_backward(z, left, right)
+        return first.mul_(second)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
+        z, left, right = ctx.saved_tensors
+        first = torch.zeros_like(z).index_add(0, left, grad * z.index_select(0, right))
+        return first.index_add(0, right, grad * z.index_select(0, left)), None, None
 
 
 class _WithinBounds(torch.autograd.Function):

@@ -58,6 +58,8 @@ class TrainingConfig(Config):
     """How gradients are bounded."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """Arithmetic of the model; weights stay fp32. fp16, with loss scaling, needs a GPU."""
+    recompute: bool = False
+    """Compute again for the backward pass what a tick computes, instead of keeping it: less memory, more time."""
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; "auto" takes a GPU if there is one."""
     devices: int = 1

@@ -12,6 +12,7 @@ from ctm.thoughts import Thoughts
 from ctm.training.checkpoint import Checkpoint
 from ctm.training.config import Experiment
 from ctm.training.devices import reduced
+from ctm.training.recomputation import recompute
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -39,6 +40,8 @@ class Learner:
         self.iteration = 0
         torch.manual_seed(seed_from(plan.seed, "weights"))
         self.model = experiment.model.build()
+        if plan.recompute:
+            recompute(self.model)
         self._model, self._optimizer = fabric.setup(self.model, plan.optimizer.build(self.model))
         self._model.train()
         self._clipper = plan.clipping.build(list(self.model.parameters()))
