@@ -64,7 +64,7 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
     if positions is None:
         observer = ctm.Direct.Config()
     elif isinstance(backbone, ctm.Given.Config) and draw(st.booleans()):
-        observer = draw(st.sampled_from([ctm.Pooled.Config(), ctm.Flattened.Config(12)]))
+        observer = draw(st.sampled_from([ctm.Whole.Config(), ctm.Whole.Config(cells=12)]))
     else:
         observer = ctm.CrossAttention.Config(8, heads, positions, draw(dropout))
     return ctm.MachineConfig(
