@@ -60,6 +60,7 @@ def load_experiment(preset: str) -> Any:
     Raises:
         ConfigError: if there is none, or it is a model without a task.
     """
+    import ctm.experiments  # noqa: F401  makes the kinds of all parts and tasks known
     from ctm.catalog import preset as find
     from ctm.training import Experiment
 
