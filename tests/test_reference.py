@@ -374,8 +374,14 @@ def test_agrees_with_the_authors_lstm():
 
 def test_their_lstms_for_images_have_the_published_size_and_names():
     config = {
-        **{"iterations": 50, "d_model": 256, "d_input": 64, "heads": 16, "num_layers": 2, "out_dims": 10},
-        **{"backbone_type": "resnet18-1", "positional_embedding_type": "none"},
+        "iterations": 50,
+        "d_model": 256,
+        "d_input": 64,
+        "heads": 16,
+        "num_layers": 2,
+        "out_dims": 10,
+        "backbone_type": "resnet18-1",
+        "positional_embedding_type": "none",
     }
     found = translation(config, {"initial_rgb.weight": torch.empty(3, 3, 1, 1)}, "lstm")
     model = found.config.build()

@@ -230,11 +230,13 @@ def think(
 
     if index is not None and input is not None:
         raise ConfigError("think: give --index or --input, not both")
-    output = run / "figures" / f"think-{input.stem if input else index or 0}.gif" if output is None else output
-    if output.suffix not in (".gif", ".mp4"):
+    if output is not None and output.suffix not in (".gif", ".mp4"):
         raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
     opened = _open(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
+    blind = task.shows_attention and not model.config.observer.asks
+    if blind and output is not None:
+        raise ConfigError(f"output = {str(output)!r}: this model sees all at once, so there is nothing to animate")
     inputs, targets = task.sample(index or 0) if input is None else (task.read(input), None)
     with torch.inference_mode():
         thoughts = model(inputs, record=True)
@@ -244,6 +246,9 @@ def think(
     if target is not None:
         print(f"truth: {task.spell(target)}")
     print(f"most certain at tick {tick + 1} of {thoughts.ticks}: {float(thoughts.certainty[0, tick]):.3f}")
+    if blind:
+        return
+    output = output or run / "figures" / f"think-{input.stem if input else index or 0}.gif"
     print(f"animation: {save_animation(task.animate(thoughts, inputs, target), output)}")
 
 
