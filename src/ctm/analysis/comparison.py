@@ -44,8 +44,9 @@ def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: s
     Returns:
         a figure with two or three panels: means over seeds, with one standard deviation to both sides shaded.
     """
-    scores = dict.fromkeys(["accuracy", headline])
-    panels = [("train", "loss"), *(("test", score) for score in scores if _anyone_has(runs, score))]
+    everything = (line for model in runs.values() for lines in model for line in lines if "split" in line)
+    scores = ["accuracy", headline] if any("accuracy" in line for line in everything) else [headline]
+    panels = [("train", "loss"), *(("test", score) for score in dict.fromkeys(scores))]
     figure = canvas(height=3.1)
     figure.subplots_adjust(left=0.065, right=0.985, bottom=0.27, top=0.91, wspace=0.2)
     for axes, (split, score) in zip(figure.subplots(1, len(panels)), panels, strict=True):
@@ -79,7 +80,3 @@ def _curve(axes: Axes, runs: Sequence[Sequence[Line]], split: str, score: str, c
         spread = values.std(0, ddof=1)
         low = np.maximum(mean - spread, values.min(0))  # a loss stays above 0
         axes.fill_between(iterations, low, mean + spread, color=colour, alpha=0.16, linewidth=0)
-
-
-def _anyone_has(runs: Mapping[str, Sequence[Sequence[Line]]], score: str | None) -> bool:
-    return any(score in line for model in runs.values() for lines in model for line in lines if "split" in line)
