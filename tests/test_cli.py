@@ -155,13 +155,8 @@ def test_thinking_about_a_file(run, tmp_path, capsys):
 
 
 COMPARED = [
-    "compare",
-    "parity/quick",
-    "parity/quick-lstm",
-    "--task.evaluation-samples",
-    "20",
-    "--training.iterations",
-    "2",
+    *("compare", "parity/quick", "parity/quick-lstm"),
+    *("--task.evaluation-samples", "20", "--training.iterations", "2"),
 ]
 
 
@@ -197,9 +192,8 @@ def test_experiments_in_files_need_nothing_else(tmp_path, capsys):
     path.write_text(said(capsys, "presets", "parity/quick-lstm"))
     options = ["--training.iterations", "1", "--task.evaluation-samples", "5", "--quiet"]
     command = [sys.executable, "-m", "ctm.cli", "train", str(path), "--run", str(tmp_path / "run"), *options]
-    assert (
-        subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"trained: {tmp_path / 'run'}\n"
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"trained: {tmp_path / 'run'}\n"
 
 
 def test_models_that_see_all_at_once_have_answers_but_no_pictures_of_looking(tmp_path, capsys):

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+from pathlib import Path
 
 import pytest
 from cyclopts import CycloptsError
@@ -174,19 +175,18 @@ def test_mistakes_of_a_comparison_name_the_model(arguments, message):
     [
         (None, "no such file"),
         ("- a", "expected a line NAME: PRESET"),
-        ("a: 3", "expected a line NAME"),
-        ("a: {", "a: {"),
+        ("a: 3", "expected a line NAME: PRESET"),
+        ("a: {", "while parsing"),
     ],
 )
 def test_files_of_models_that_are_none(tmp_path, content, message):
     path = tmp_path / "models.yaml"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ConfigError, match=r"models\.yaml: ") as caught:
+    with pytest.raises(ConfigError, match=rf"models\.yaml: {message}"):
         experiments_of([], path)
-    assert message in str(caught.value) or content == "a: {"
 
 
-def test_presets_and_a_file_of_models_are_too_much(tmp_path):
-    with pytest.raises(ConfigError, match="give presets, such as digits, or --models x.yaml, not both"):
-        experiments_of(["digits"], tmp_path.__class__("x.yaml"))
+def test_presets_and_a_file_of_models_are_too_much():
+    with pytest.raises(ConfigError, match=r"give presets, such as digits, or --models x\.yaml, not both"):
+        experiments_of(["digits"], Path("x.yaml"))
