@@ -20,7 +20,7 @@ def lines(offset):
 def test_means_and_spreads_are_drawn():
     figure = comparison_picture({"one": [list(lines(0.0)), list(lines(0.2))], "two": [list(lines(0.4))]}, "solved")
     loss, accuracy, solved = figure.axes
-    assert [axes.get_title("left") for axes in figure.axes] == ["Training loss", "Accuracy", "Solved"]
+    assert [axes.get_title("left") for axes in figure.axes] == ["Training loss", "Test accuracy", "Test solved"]
     one, two = loss.lines
     assert list(one.get_xdata()) == [0, 10, 20]
     np.testing.assert_allclose(one.get_ydata(), [1.1, 1.0, 0.9])
