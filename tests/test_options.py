@@ -176,6 +176,7 @@ def test_mistakes_of_a_comparison_name_the_model(arguments, message):
         (None, "no such file"),
         ("- a", "expected a line NAME: PRESET"),
         ("a: 3", "expected a line NAME: PRESET"),
+        ("'.': digits", "expected a line NAME: PRESET"),
         ("a: {", "while parsing"),
     ],
 )
