@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 
 from ctm.analysis.curves import training_curves
 from ctm.analysis.neurons import neuron_traces
 from ctm.analysis.over_ticks import OverTicks, accuracy_over_ticks, certainty_over_ticks
 from ctm.analysis.stopping import stopping, stopping_picture
 from ctm.analysis.video import save_animation
-from ctm.tasks.base import Batch
+from ctm.machine import ContinuousThoughtMachine
+from ctm.tasks.base import Batch, Task
 from ctm.training.run import Run
 
 EXAMINED = 64
@@ -21,7 +23,8 @@ def report(run: Run) -> Iterator[Path]:
     """Draws everything there is to see of a run into its folder `figures`, and yields each file when it is there.
 
     Training curves, accuracy over ticks for the four ways to answer, certainty over ticks, what stopping when sure
-    brings, neuron traces, the pictures of the task itself and an animation of one thought.
+    brings, neuron traces, the pictures of the task itself and an animation of one thought; those over ticks for a model
+    that thinks more than one, and those of the task if the model looks where they show it.
 
     Args:
         run: with at least one checkpoint.
@@ -34,22 +37,30 @@ def report(run: Run) -> Iterator[Path]:
     folder.mkdir(exist_ok=True)
     task = run.experiment.task.build()
     model = run.load_model()
-    tried = stopping(model, task, batch_size=run.experiment.training.evaluation_batch)
-    figures = {"training": training_curves(run.metrics()), "stopping": stopping_picture(tried)}
-    seen = OverTicks()
+    figures = {"training": training_curves(run.metrics())}
+    samples = Batch(*(part[:EXAMINED] for part in next(iter(task.evaluation("test", EXAMINED)))))
+    frames = []
     with torch.inference_mode():
-        for inputs, targets in task.evaluation("test", run.experiment.training.evaluation_batch):
-            seen.add(model(inputs), targets)
-        figures |= {"accuracy": accuracy_over_ticks(seen), "certainty": certainty_over_ticks(seen)}
-        samples = Batch(*(part[:EXAMINED] for part in next(iter(task.evaluation("test", EXAMINED)))))
         thoughts = model(samples.inputs, record=True)
-        figures["neurons"] = neuron_traces(thoughts.record)
-        figures |= dict(task.figures(thoughts, samples))
-        first = Batch(*(part[:1] for part in samples))
-        frames = list(task.animate(model(first.inputs, record=True), first.inputs, first.targets[0]))
+        if thoughts.ticks > 1:
+            figures |= _over_ticks(model, task, run.experiment.training.evaluation_batch)
+            figures["neurons"] = neuron_traces(thoughts.record)
+        if model.config.observer.asks or not task.shows_attention:
+            figures |= dict(task.figures(thoughts, samples))
+            first = Batch(*(part[:1] for part in samples))
+            frames = list(task.animate(model(first.inputs, record=True), first.inputs, first.targets[0]))
     for name, figure in figures.items():
         path = folder / f"{name}.png"
         figure.savefig(path, dpi=160)
         yield path
-    yield save_animation(frames, folder / "thinking.gif")
-    yield save_animation(frames, folder / "thinking.mp4")
+    for name in ("thinking.gif", "thinking.mp4") if frames else ():
+        yield save_animation(frames, folder / name)
+
+
+def _over_ticks(model: ContinuousThoughtMachine, task: Task, batch: int) -> dict[str, Figure]:
+    """What more ticks bring, on the test split."""
+    seen = OverTicks()
+    for inputs, targets in task.evaluation("test", batch):
+        seen.add(model(inputs), targets)
+    stopped = stopping_picture(stopping(model, task, batch_size=batch))
+    return {"accuracy": accuracy_over_ticks(seen), "certainty": certainty_over_ticks(seen), "stopping": stopped}

@@ -58,6 +58,8 @@ class Task(ABC):
     config: Any
     headline: str = "accuracy"
     """The score that decides which checkpoint is the best; higher is better."""
+    shows_attention: bool = False
+    """Whether its pictures show where a model looks, so that there are none of a model that sees all at once."""
 
     @abstractmethod
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
