@@ -5,6 +5,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import ctm
+from ctm.inputs import Inputs, each_tensor
+
+SYMBOLS = ((0, 2), (-2, 0), (0, 2))
+"""What may stand in a question about two pictures: index, operator, index."""
 
 
 @st.composite
@@ -39,14 +43,20 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
         ),
         (ctm.Given.Config(channels=6, dimensions=2), ctm.NoPositions()),
         (ctm.Given.Config(channels=6, dimensions=0), None),
+        (ctm.Each.Config(ctm.DigitConvolutions.Config((6,), (True,))), ctm.NoPositions()),
     )
     backbone, positions = draw(st.sampled_from(observers))
     heads = draw(st.sampled_from([1, 2, 4]))
     direct = positions is None
+    if isinstance(backbone, ctm.Each.Config):
+        projected = draw(st.booleans())
+        observer = ctm.Scheduled.Config(8, heads, dropout=draw(dropout), repeats=draw(st.integers(1, 2)), projected=projected)
+    else:
+        observer = ctm.Direct.Config() if direct else ctm.CrossAttention.Config(8, heads, positions, draw(dropout))
     return ctm.MachineConfig(
         ticks=draw(st.integers(1, 6)),
         backbone=backbone,
-        observer=ctm.Direct.Config() if direct else ctm.CrossAttention.Config(8, heads, positions, draw(dropout)),
+        observer=observer,
         core=ctm.NeuronCore.Config(
             neurons=draw(st.integers(10, 14)),
             memory=draw(st.integers(1, 5)),
@@ -76,10 +86,22 @@ def perturbed(model: nn.Module) -> nn.Module:
     return model
 
 
-def inputs_for(config: ctm.MachineConfig, batch: int) -> Tensor:
-    """Random inputs that the backbone takes."""
+def inputs_for(config: ctm.MachineConfig, batch: int) -> Inputs:
+    """Random inputs that the machine takes."""
+    if shows_in_turn(config):
+        return torch.randn(batch, 2, 1, 4, 6), torch.stack([torch.randint(*ends, (batch,)) for ends in SYMBOLS], dim=1)
     if isinstance(config.backbone, ctm.TokenEmbedding.Config):
         return torch.randint(2, (batch, 7)) * 2.0 - 1
     if isinstance(config.backbone, ctm.DigitConvolutions.Config):
         return torch.randn(batch, 1, 8, 6)
     return torch.randn(batch, 6, *(3, 4)[: config.backbone.dimensions])
+
+
+def shows_in_turn(config: ctm.MachineConfig) -> bool:
+    """Whether the machine sees two pictures and three symbols, one after the other."""
+    return isinstance(config.observer, ctm.Scheduled.Config)
+
+
+def doubled(inputs: Inputs) -> Inputs:
+    """Numbers in double precision, symbols as they are."""
+    return each_tensor(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, inputs)

@@ -5,6 +5,7 @@ from . import tasks as tasks
 from . import training as training
 from .backbones import BackboneConfig as BackboneConfig
 from .backbones import DigitConvolutions as DigitConvolutions
+from .backbones import Each as Each
 from .backbones import Given as Given
 from .backbones import ResNet as ResNet
 from .backbones import TokenEmbedding as TokenEmbedding
@@ -33,6 +34,7 @@ from .positions import FourierPositions as FourierPositions
 from .positions import NoPositions as NoPositions
 from .positions import RotationalPositions as RotationalPositions
 from .readouts import Readout as Readout
+from .scheduled import Scheduled as Scheduled
 from .synapses import SynapseMLP as SynapseMLP
 from .synapses import SynapseUNet as SynapseUNet
 from .synchronization import Silent as Silent

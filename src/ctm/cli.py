@@ -239,7 +239,7 @@ def think(
     with torch.inference_mode():
         thoughts = model(inputs, record=True)
     target = None if targets is None else targets[0]
-    tick = int(thoughts.most_certain_tick()[0, -1])
+    tick = thoughts.ticks - thoughts.due.ticks + int(thoughts.due.most_certain_tick()[0, -1])
     print(f"answer: {task.spell(thoughts.at('most_certain')[0].argmax(-1))}")
     if target is not None:
         print(f"truth: {task.spell(target)}")

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.core import NeuronState
+from ctm.inputs import Inputs, several
 from ctm.machine import ContinuousThoughtMachine, State
 from ctm.neurons import dropout
 from ctm.observers import CrossAttention
+from ctm.scheduled import Scheduled
 from ctm.synapses import SynapseMLP
 from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
 from ctm.thoughts import Record, Thoughts
@@ -38,15 +40,17 @@ class LiteralMachine(nn.Module):
         self.model = model
 
     def forward(
-        self, x: Tensor, *, ticks: int | None = None, state: State | None = None, record: bool = False
+        self, x: Inputs, *others: Tensor, ticks: int | None = None, state: State | None = None, record: bool = False
     ) -> Thoughts:
         model: Any = self.model
-        ticks = ticks or model.config.ticks
+        x, *others = (*several(x), *others)
+        shown = model.observer.shown((x, *others)) if state is None else 0
+        ticks = ticks or shown + model.config.ticks
         features = model.backbone(x)
         tokens = model.observer.embed(features) if isinstance(model.observer, CrossAttention) else None
         state = model.start(len(x)) if state is None else state
         z, history = state.core
-        action, output = state.action, state.output
+        action, output, ages = state.action, state.output, state.ticks
         logits = z.new_zeros(len(x), math.prod(model.readout.shape), ticks)
         certainties = z.new_zeros(len(x), ticks)
         notes: list[list[Any]] = [[] for _ in range(5)]
@@ -57,11 +61,15 @@ class LiteralMachine(nn.Module):
                 observed = features
             else:
                 query = synchronization(model.action, action)
-                observed, attention = attend(model.observer, query, tokens)
+                if isinstance(model.observer, Scheduled):
+                    observed, attention = attend_in_turn(model.observer, query, tokens, features.shape[2], *others, ages)
+                else:
+                    observed, attention = attend(model.observer, query, tokens)
             pre_activations = synapses(model.core.synapses, torch.cat([observed, z], dim=1))
             history = torch.cat([history[:, :, 1:], pre_activations.unsqueeze(-1)], dim=-1)
             z = neuron_level_models(model.core.models, history)
             action, output = accumulate(model.action, action, z), accumulate(model.output, output, z)
+            ages = ages + 1
             answer = model.readout.linear(synchronization(model.output, output))
             logits[:, :, tick] = answer
             certainties[:, tick] = 1 - normalised_entropy(answer.view(len(x), *model.readout.shape))
@@ -72,16 +80,45 @@ class LiteralMachine(nn.Module):
         return Thoughts(
             logits.permute(0, 2, 1).unflatten(-1, model.readout.shape),
             certainties,
-            State(NeuronState(z, history), action, output),
+            State(NeuronState(z, history), action, output, ages),
             Record(*stacked, tuple(features.shape[2:])) if record else None,
+            shown,
         )
 
 
-def attend(observer: CrossAttention, query: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Listing 1: multi-head attention, weights and all, from one query to all tokens."""
+def attend(
+    observer: CrossAttention, query: Tensor, tokens: Tensor, hidden: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Listing 1: multi-head attention, weights and all, from one query to all tokens that are not hidden (B, L)."""
     query = observer.query(query).unsqueeze(1)  # (B, 1, E)
-    observed, attention = observer.attention(query, tokens, tokens, need_weights=True, average_attn_weights=False)
+    observed, attention = observer.attention(query, tokens, tokens, hidden, average_attn_weights=False)
     return observed.squeeze(1), attention.squeeze(2)  # (B, E), (B, heads, L)
+
+
+def attend_in_turn(
+    observer: Scheduled, query: Tensor, tokens: Tensor, pictures: int, question: Tensor, ages: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Appendix G.5, sample by sample: the picture whose turn it is, or the symbol, or nothing."""
+    hidden = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)  # (B, L)
+    turns = [age // observer.repeats for age in ages.tolist()]
+    for sample, turn in enumerate(turns):
+        if turn < pictures:
+            hidden[sample] = True
+            hidden[sample].view(pictures, -1)[turn] = False
+    looked, attention = attend(observer, query, tokens, hidden)
+    observed = []
+    for sample, turn in enumerate(turns):
+        if turn < pictures:
+            observed.append(looked[sample])
+            continue
+        attention = attention.index_fill(0, torch.tensor(sample, device=tokens.device), 0)
+        if turn - pictures < question.shape[1]:
+            symbol = int(question[sample, turn - pictures])
+            embedding = observer.indices[symbol] if symbol >= 0 else observer.operators.weight[-1 - symbol]
+            observed.append(observer.features(embedding) if observer.projected else embedding)
+        else:
+            observed.append(torch.zeros_like(looked[sample]))
+    return torch.stack(observed), attention
 
 
 def synapses(model: Any, x: Tensor) -> Tensor:

@@ -1,18 +1,20 @@
 """What the machine sees at a tick: attention over features, or the features themselves (section 3.4, eq. 8).
 
 An observer has `prepare` (once per forward pass, on the backbone's features) and `step` (once per tick, with the
-action representation).
+action representation, and every sample's age in ticks).
 """
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.config import Config
+from ctm.inputs import Inputs
 from ctm.positions import NoPositions, PositionConfig
 from ctm.precision import at_least_float32
 from ctm.sharing import SharedProduct
@@ -39,16 +41,30 @@ class ObserverConfig(Config):
 class Observer(nn.Module):
     """Base of the observers."""
 
-    def prepare(self, features: Float[Tensor, "B C *grid"]) -> Any:
+    def shown(self, inputs: Inputs) -> int:
+        """For how many ticks something of the inputs is still to be shown, before an answer is due: by default none."""
+        return 0
+
+    def prepare(self, features: Float[Tensor, "B C *grid"], *others: Tensor) -> Any:
         """What no tick changes, given to every `step`.
+
+        Args:
+            features: what the backbone made of the first tensor of the inputs.
+            others: the other tensors of the inputs, where the observer takes more than one.
 
         It has a `grid`, the shape of the map of features, and can change its samples: `samples` are its tensors with a
         row for each, all (B, …), and `of(samples)` is the same for others.
         """
         raise NotImplementedError
 
-    def step(self, query: Any, prepared: Any) -> "Observation":
-        """Looks once."""
+    def step(self, query: Any, prepared: Any, ticks: Int[Tensor, " B"]) -> "Observation":
+        """Looks once.
+
+        Args:
+            query: the action representation, where the observer asks.
+            prepared: what `prepare` gave.
+            ticks: how many ticks each sample has thought already.
+        """
         raise NotImplementedError
 
 
@@ -154,12 +170,20 @@ class CrossAttention(Observer):
             self.attention.num_heads,
         )
 
-    def step(self, query: Float[Tensor, "B P"], prepared: Attended) -> Observation:
-        """Looks once."""
+    def step(self, query: Float[Tensor, "B P"], prepared: Attended, ticks: Int[Tensor, " B"]) -> Observation:
+        """Looks at everything, at any tick."""
+        return self.look(query, prepared)
+
+    def look(
+        self, query: Float[Tensor, "B P"], prepared: Attended, hidden: Bool[Tensor, "B L"] | None = None
+    ) -> Observation:
+        """Looks at the tokens, but for those of each sample that are `hidden`, which may not be all."""
         batch, heads = len(query), self.attention.num_heads
         asked = prepared.query(query).view(batch * heads, 1, -1)  # (B heads, 1, E / heads)
-        attention = at_least_float32(prepared.keys(asked)).softmax(-1)  # (B heads, 1, L)
-        attention = F.dropout(attention, self.attention.dropout, self.training)
+        scores = at_least_float32(prepared.keys(asked))  # (B heads, 1, L)
+        if hidden is not None:
+            scores = scores.masked_fill(hidden.repeat_interleave(heads, dim=0).unsqueeze(1), -torch.inf)
+        attention = F.dropout(scores.softmax(-1), self.attention.dropout, self.training)
         seen = prepared.values(attention).view(batch, -1)  # (B, E)
         return Observation(prepared.output(seen), attention.view(batch, heads, -1))
 
@@ -197,7 +221,7 @@ class Direct(Observer):
         """Nothing to do."""
         return Sight(features)
 
-    def step(self, query: None, prepared: "Sight") -> Observation:
+    def step(self, query: None, prepared: "Sight", ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
         return Observation(prepared.features, None)
 

@@ -10,7 +10,7 @@ from ctm.analysis.neurons import neuron_traces
 from ctm.analysis.over_ticks import OverTicks, accuracy_over_ticks, certainty_over_ticks
 from ctm.analysis.stopping import stopping, stopping_picture
 from ctm.analysis.video import save_animation
-from ctm.tasks.base import Batch
+from ctm.inputs import rows
 from ctm.training.run import Run
 
 EXAMINED = 64
@@ -39,13 +39,13 @@ def report(run: Run) -> Iterator[Path]:
     seen = OverTicks()
     with torch.inference_mode():
         for inputs, targets in task.evaluation("test", run.experiment.training.evaluation_batch):
-            seen.add(model(inputs), targets)
+            seen.add(model(inputs).due, targets)
         figures |= {"accuracy": accuracy_over_ticks(seen), "certainty": certainty_over_ticks(seen)}
-        samples = Batch(*(part[:EXAMINED] for part in next(iter(task.evaluation("test", EXAMINED)))))
+        samples = rows(next(iter(task.evaluation("test", EXAMINED))), 0, EXAMINED)
         thoughts = model(samples.inputs, record=True)
         figures["neurons"] = neuron_traces(thoughts.record)
         figures |= dict(task.figures(thoughts, samples))
-        first = Batch(*(part[:1] for part in samples))
+        first = rows(samples, 0, 1)
         frames = list(task.animate(model(first.inputs, record=True), first.inputs, first.targets[0]))
     for name, figure in figures.items():
         path = folder / f"{name}.png"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from torch import Tensor
 
 from ctm.config import Config
+from ctm.inputs import Inputs, rows
 from ctm.losses import Second, cross_entropy_over_ticks, two_tick_loss
 from ctm.readouts import Readout
 from ctm.thoughts import Thoughts
@@ -27,7 +28,7 @@ class DataError(Exception):
 class Batch(NamedTuple):
     """Some samples."""
 
-    inputs: Tensor  # (B, …)
+    inputs: Inputs  # (B, …)
     targets: Tensor  # (B, *answer)
 
 
@@ -69,6 +70,7 @@ class Task(ABC):
 
     def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
         """What training minimises, (): by default cross-entropy at two ticks per sample (section 3.5)."""
+        thoughts = thoughts.due
         losses = cross_entropy_over_ticks(thoughts.logits, targets)
         return two_tick_loss(losses, thoughts.certainty, self.config.second)
 
@@ -77,8 +79,9 @@ class Task(ABC):
 
         By default "accuracy" at the most certain tick, averaged over answer positions, "accuracy_last" at the last
         tick, "accuracy_by_tick", "certainty_by_tick", and for answers of several positions "whole_accuracy", which
-        is 1 where all of them are right.
+        is 1 where all of them are right; of the ticks at which an answer is due.
         """
+        thoughts = thoughts.due
         right = (thoughts.logits.argmax(-1) == targets.unsqueeze(1)).float()  # (B, T, *answer)
         right = right.view(*right.shape[:2], -1)  # (B, T, positions)
         chosen = thoughts.most_certain_tick()[:, -1:]  # (B, 1)
@@ -95,7 +98,7 @@ class Task(ABC):
         return scores
 
     @abstractmethod
-    def read(self, path: Path) -> Tensor:
+    def read(self, path: Path) -> Inputs:
         """One input, (1, …), from a file of the user's.
 
         Raises:
@@ -107,7 +110,7 @@ class Task(ABC):
         """One answer, classes (*answer), as a person would write it."""
 
     @abstractmethod
-    def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> Iterator["np.ndarray"]:
+    def animate(self, thoughts: Thoughts, inputs: Inputs, target: Tensor | None) -> Iterator["np.ndarray"]:
         """Frames (H, W, 3) of the machine thinking about a single sample.
 
         Args:
@@ -128,7 +131,7 @@ class Task(ABC):
         """
         seen = 0
         for batch in self.evaluation("test", 1000):
-            if 0 <= index - seen < len(batch.inputs):
-                return Batch(*(part[index - seen : index - seen + 1] for part in batch))
-            seen += len(batch.inputs)
+            if 0 <= index - seen < len(batch.targets):
+                return rows(batch, index - seen, index - seen + 1)
+            seen += len(batch.targets)
         raise DataError(f"index {index}: there are {seen} test samples, 0 to {seen - 1}")
