@@ -1,7 +1,8 @@
-"""The loss over internal ticks (section 3.5, Listing 4)."""
+"""The losses over internal ticks (section 3.5, Listing 4; appendix G.4)."""
 
 from typing import Literal
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
@@ -39,3 +40,19 @@ def cross_entropy_over_ticks(
     targets = targets.unsqueeze(1).expand(logits.shape[:-1])  # (B, T, *answer)
     losses = F.cross_entropy(at_least_float32(logits).flatten(0, -2), targets.flatten(), reduction="none")
     return losses.view(*logits.shape[:2], -1).mean(-1)
+
+
+def ctc_over_ticks(logits: Float[Tensor, "B T C"], targets: Int[Tensor, "B N"]) -> Float[Tensor, ""]:
+    """Connectionist temporal classification of answers that are emitted over ticks, in float32 at least (appendix G.4).
+
+    Args:
+        logits: what is said at every tick; the last class is the blank, which says nothing.
+        targets: the N classes to emit, in order; at most T, and fewer by one for every repetition.
+
+    Returns:
+        the mean over the batch of the negative log-likelihood divided by N.
+    """
+    log_probability = at_least_float32(logits).log_softmax(-1).transpose(0, 1)  # (T, B, C)
+    ticks, batch, classes = log_probability.shape
+    lengths = (torch.full((batch,), length) for length in (ticks, targets.shape[1]))  # on the CPU, where they are read
+    return F.ctc_loss(log_probability, targets, *lengths, blank=classes - 1)

@@ -11,7 +11,7 @@ from ctm.backbones import BackboneConfig, Given, ResNet, TokenEmbedding
 from ctm.core import NeuronCore
 from ctm.machine import MachineConfig
 from ctm.neurons import NeuronModels
-from ctm.observers import CrossAttention
+from ctm.observers import CrossAttention, Direct
 from ctm.pairings import Dense, Pairing, RandomPairs, SemiDense
 from ctm.positions import FourierPositions, NoPositions, PositionConfig, RotationalPositions
 from ctm.readouts import Readout
@@ -39,6 +39,8 @@ _POSITIONS: dict[str, tuple[PositionConfig, tuple[Rule, ...]]] = {
     "learnable-fourier": (FourierPositions.Config(scales=1), names.FOURIER),
     "multi-learnable-fourier": (FourierPositions.Config(scales=10), names.FOURIER_OF_MANY_SCALES),
 }
+
+_CORE_RULES = names.START + names.SYNAPSES + names.NEURON_MODELS
 
 
 class Translation(NamedTuple):
@@ -112,12 +114,27 @@ def _ctm(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation
         readout=_readout(arguments),
         action=action,
     )
-    core_rules = names.START + names.SYNAPSES + names.NEURON_MODELS
-    rules = backbone_rules + observer_rules + core_rules + action_rules + output_rules + names.LINEAR_READOUT
+    rules = backbone_rules + observer_rules + _CORE_RULES + action_rules + output_rules + names.LINEAR_READOUT
     return Translation(config, rules)
 
 
-_KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {"ctm": _ctm}
+def _sort(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`ContinuousThoughtMachineSORT`: numbers seen directly, one class for each and a blank."""
+    core = _core(arguments)
+    output, output_rules = _synchronization(arguments, "output", "out", core.neurons)
+    readout = Readout.Config(arguments["out_dims"])
+    config = MachineConfig(
+        ticks=arguments["iterations"],
+        backbone=Given.Config(channels=readout.classes - 1, dimensions=0),
+        observer=Direct.Config(),
+        core=core,
+        output=output,
+        readout=readout,
+    )
+    return Translation(config, _CORE_RULES + output_rules + names.LINEAR_READOUT)
+
+
+_KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {"ctm": _ctm, "sort": _sort}
 
 
 def _backbone(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> tuple[BackboneConfig, tuple[Rule, ...]]:

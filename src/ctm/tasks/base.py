@@ -11,6 +11,7 @@ from torch import Tensor
 from ctm.config import Config
 from ctm.inputs import Inputs, rows
 from ctm.losses import Second, cross_entropy_over_ticks, two_tick_loss
+from ctm.machine import ContinuousThoughtMachine, MachineConfig
 from ctm.readouts import Readout
 from ctm.thoughts import Thoughts
 
@@ -44,6 +45,9 @@ class TaskConfig(Config):
     def readout(self) -> Readout.Config:
         """The shape of an answer, which the model's readout must have."""
 
+    def check(self, model: MachineConfig, ticks: int) -> None:
+        """Raises `ConfigError` if a machine cannot do the task, or not in so few ticks; its readout is right."""
+
     @abstractmethod
     def build(self) -> "Task":
         """Finds the data.
@@ -59,6 +63,8 @@ class Task(ABC):
     config: Any
     headline: str = "accuracy"
     """The score that decides which checkpoint is the best; higher is better."""
+    emits: bool = False
+    """Whether an answer is emitted piece by piece; then no tick has one of its own, and no certainty ends a thought."""
 
     @abstractmethod
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
@@ -97,17 +103,39 @@ class Task(ABC):
             scores |= {"whole_accuracy": whole.gather(1, chosen).squeeze(1), "whole_accuracy_by_tick": whole}
         return scores
 
-    @abstractmethod
+    def answer(self, thoughts: Thoughts) -> Tensor:
+        """The answers given, classes (B, *answer): by default those of the most certain tick."""
+        return thoughts.at("most_certain").argmax(-1)
+
     def read(self, path: Path) -> Inputs:
-        """One input, (1, …), from a file of the user's.
+        """One input, (1, …), from a file of the user's: by default a text that `parse` takes.
 
         Raises:
             DataError: if it is missing or not what the task takes.
         """
+        try:
+            return self.parse(path.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read ({error})") from None
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+    def parse(self, text: str) -> Inputs:
+        """One input, (1, …), from what a user typed.
+
+        Raises:
+            DataError: if it is not what the task takes; a task that has no inputs in words takes none.
+        """
+        raise DataError("this task takes no text; give a file, as in --input FILE")
 
     @abstractmethod
     def spell(self, answer: Tensor) -> str:
         """One answer, classes (*answer), as a person would write it."""
+
+    def comment(self, thoughts: Thoughts, inputs: Inputs) -> str:
+        """A line about a single thought and its input (1, …): by default, when it was most certain."""
+        tick = thoughts.ticks - thoughts.due.ticks + int(thoughts.due.most_certain_tick()[0, -1])
+        return f"most certain at tick {tick + 1} of {thoughts.ticks}: {float(thoughts.certainty[0, tick]):.3f}"
 
     @abstractmethod
     def animate(self, thoughts: Thoughts, inputs: Inputs, target: Tensor | None) -> Iterator["np.ndarray"]:
@@ -122,6 +150,10 @@ class Task(ABC):
     @abstractmethod
     def figures(self, thoughts: Thoughts, samples: Batch) -> Iterator[tuple[str, "Figure"]]:
         """Named pictures that only this task has, of recorded thoughts about some samples."""
+
+    def trials(self, model: ContinuousThoughtMachine) -> Iterator[tuple[str, "Figure"]]:
+        """Named pictures for which a model is put to further tests: by default none."""
+        return iter(())
 
     def sample(self, index: int) -> Batch:
         """The test sample of an index, as a batch of one.

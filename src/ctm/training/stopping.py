@@ -5,6 +5,7 @@ import time
 import torch
 from torch import Tensor
 
+from ctm.config import ConfigError
 from ctm.halting import Conclusions, think_stream
 from ctm.inputs import Inputs, count, each_tensor
 from ctm.machine import ContinuousThoughtMachine
@@ -28,8 +29,10 @@ def evaluate_until(
         every score of `task.scores` that is not by tick; "ticks", how many a sample took; "samples_per_second".
 
     Raises:
+        ConfigError: if the task's answers are emitted over ticks, so that no certainty ends a thought.
         ValueError: if `until` is out of its range.
     """
+    _require_answers_at_ticks(task)
     device = next(model.parameters()).device
     batches = list(task.evaluation(split, batch_size))
     inputs = [each_tensor(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
@@ -47,10 +50,23 @@ def evaluate_until(
 
 @torch.no_grad()
 def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch_size: int = 256) -> Tensor:
-    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` asks for."""
+    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` asks for.
+
+    Raises:
+        ConfigError: as `evaluate_until`.
+    """
+    _require_answers_at_ticks(task)
     device = next(model.parameters()).device
     batches = (each_tensor(lambda tensor: tensor.to(device), batch.inputs) for batch in task.evaluation(split, batch_size))
     return torch.cat([model(inputs).due.certainty for inputs in batches])
+
+
+def _require_answers_at_ticks(task: Task) -> None:
+    if task.emits:
+        raise ConfigError(
+            f"the task {task.config.kind!r} emits its answer over ticks, so no certainty says when to stop; "
+            "evaluate it to the end: the score 'ticks' is how many it took until all was said"
+        )
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -59,15 +58,12 @@ class Parity(Task):
         signs = torch.randint(2, (size, self.config.length), generator=source) * 2 - 1  # (B, L)
         return Batch(signs.float(), parities(signs))
 
-    def read(self, path: Path) -> Tensor:
-        """A text file of + and -, as many as the task is long; white space does not count."""
-        try:
-            text = "".join(path.read_text().split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read ({error})") from None
+    def parse(self, text: str) -> Tensor:
+        """Signs, + and -, as many as the task is long; white space does not count."""
+        text = "".join(text.split())
         if set(text) - {"+", "-"} or len(text) != self.config.length:
             shown = text if len(text) <= 40 else text[:40] + "…"
-            raise DataError(f"{path}: {shown!r}: expected {self.config.length} signs, each + or -")
+            raise DataError(f"{shown!r}: expected {self.config.length} signs, each + or -")
         return torch.tensor([[1.0 if sign == "+" else -1.0 for sign in text]])
 
     def spell(self, answer: Tensor) -> str:

@@ -8,14 +8,16 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from ctm.config import ConfigError
 from ctm.inputs import Inputs, split
-from ctm.machine import ContinuousThoughtMachine
+from ctm.machine import ContinuousThoughtMachine, MachineConfig
 from ctm.randomness import generator
 from ctm.readouts import Readout
+from ctm.scheduled import Scheduled
 from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
 from ctm.tasks.mnist import Mnist
 from ctm.tasks.pictures import PictureTask, PictureTaskConfig
-from ctm.tasks.qamnist.questions import draw_questions, parse_question, results
+from ctm.tasks.qamnist.questions import OPERATORS, draw_questions, parse_question, results
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -55,6 +57,14 @@ class QuestionsAboutDigits(Task):
         @property
         def readout(self) -> Readout.Config:
             return Readout.Config(classes=10)
+
+        def check(self, model: MachineConfig, ticks: int) -> None:
+            observer = model.observer
+            if not isinstance(observer, Scheduled.Config):
+                raise ConfigError(f"model.observer = {observer.to_dict()}: the task 'qamnist' needs the kind 'scheduled'")
+            for name, needed in (("numbers", self.digits[1]), ("operators", len(OPERATORS))):
+                if (has := getattr(observer, name)) < needed:
+                    raise ConfigError(f"model.observer.{name} = {has}: expected at least {needed} for these questions")
 
         def build(self) -> "QuestionsAboutDigits":
             images = self.images.build()
