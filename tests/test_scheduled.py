@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -99,16 +101,24 @@ def test_a_machine_takes_pictures_and_a_question():
     assert later.state.ticks.tolist() == [thoughts.ticks + 3] * 2
 
 
+COMPILED = """
+import torch, ctm
+model = ctm.build("qamnist/quick").eval()
+with torch.no_grad():
+    prepared = model.prepare((torch.randn(2, 2, 1, 16, 16), torch.tensor([[1, -2, 0], [0, -1, 1]])))
+    compiled = torch.compile(model.step, backend="eager", fullgraph=True)
+    plain = mine = model.start(2)._replace(ticks=torch.tensor([1, 40]))  # of different ages
+    for _ in range(12):
+        plain, mine = model.step(plain, prepared)[0], compiled(mine, prepared)[0]
+torch.testing.assert_close(mine.core.post_activations, plain.core.post_activations)
+print(mine.ticks.tolist())
+"""
+
+
 def test_a_compiled_tick_sees_the_same():
-    model = ctm.preset("qamnist/quick").model.build().eval()
-    with torch.no_grad():
-        prepared = model.prepare((torch.randn(2, 2, 1, 16, 16), QUESTION))
-        compiled = torch.compile(model.step, backend="eager", fullgraph=True)
-        plain = mine = model.start(2)._replace(ticks=torch.tensor([1, 40]))  # of different ages
-        for _ in range(20):
-            plain, mine = model.step(plain, prepared)[0], compiled(mine, prepared)[0]
-    torch.testing.assert_close(mine.core.post_activations, plain.core.post_activations)
-    assert mine.ticks.tolist() == [21, 60]
+    """In a process of its own, where no shapes are checked; a wait for the device would break the graph."""
+    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=False)
+    assert done.stdout == "[13, 52]\n", done.stderr
 
 
 @pytest.mark.parametrize("name", ["repeats", "operators", "numbers"])
