@@ -57,7 +57,13 @@ def test_parity_is_as_published(ticks, memory):
 
 @pytest.mark.parametrize(
     ("name", "batch"),
-    [("digits", (3, 1, 8, 8)), ("mnist", (2, 1, 28, 28)), ("parity/quick", (2, 9)), ("sort/quick", (2, 8)), ("cifar10/paper", (1, 3, 32, 32))],
+    [
+        ("digits", (3, 1, 8, 8)),
+        ("mnist", (2, 1, 28, 28)),
+        ("parity/quick", (2, 9)),
+        ("sort/quick", (2, 8)),
+        ("cifar10/paper", (1, 3, 32, 32)),
+    ],
 )
 def test_models_think(name, batch):
     thoughts = ctm.build(name).eval()(torch.ones(batch), ticks=2)
