@@ -292,6 +292,22 @@ def test_parameter_count_of_the_published_imagenet_model():
     assert sum(parameter.numel() for parameter in found.config.build().parameters()) == 185_989_886
 
 
+def test_parameter_count_of_the_sorting_defaults():
+    config = {
+        "iterations": 50,
+        "d_model": 512,
+        "n_synch_out": 32,
+        "neuron_select_type": "random-pairing",
+        "synapse_depth": 4,
+        "memory_length": 25,
+        "memory_hidden_dims": 4,
+        "deep_memory": True,
+        "out_dims": 31,
+    }
+    model = translation(config, {}, "sort").config.build()
+    assert sum(parameter.numel() for parameter in model.parameters()) == 897_197
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

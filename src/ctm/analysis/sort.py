@@ -110,7 +110,7 @@ def waits_picture(numbers: Tensor, said: Emissions, bins: int = 12) -> Figure:
     index = np.arange(1, len(mean) + 1)
     by_index.fill_between(index, mean - spread, mean + spread, color=BLUE, alpha=0.18, linewidth=0, label="± deviation")
     by_index.plot(index, mean, color=BLUE, marker="o", markersize=3.5, label="mean")
-    by_index.set(title="Wait before each number", xlabel="how manyth number said", ylabel="ticks")
+    by_index.set(title="Wait before each number", xlabel="place in the answer", ylabel="ticks")
     by_index.xaxis.set_major_locator(whole_numbers())
     by_index.set_ylim(bottom=0)
     by_index.legend(loc="upper right")
@@ -123,9 +123,10 @@ def waits_picture(numbers: Tensor, said: Emissions, bins: int = 12) -> Figure:
     by_gap.plot(middle, height, color=ORANGE, marker="o", markersize=3.5, label="mean")
     by_gap.set(title="Wait, by the gap to the number said before", xlabel="gap", ylabel="ticks")
     if len(gaps):
-        by_gap.set_xlim(*np.quantile(gaps, (0, 0.998)))
+        by_gap.set_xlim(*np.quantile(gaps, (0.002, 0.998)))
     by_gap.set_ylim(bottom=0)
-    by_gap.legend(loc="upper right")
+    for handle in by_gap.legend(loc="upper right", markerscale=2).legend_handles:
+        handle.set_alpha(1)
     for axes in (by_index, by_gap):
         axes.grid(axis="y")
     return figure
@@ -160,11 +161,13 @@ def sorting_picture(numbers: Tensor, said: Emissions) -> Figure:
         answer: red upwards for longer, green downwards for shorter.
     """
     lists, length = numbers.shape
-    figure = canvas(height=0.9 + 0.95 * lists)
-    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.5 / (0.9 + 0.95 * lists), top=1 - 0.3 / (0.9 + 0.95 * lists))
+    inches = 0.9 + 0.95 * lists
+    figure = canvas(height=inches)
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.5 / inches, top=1 - 0.3 / inches)
     mean, _ = mean_waits(said)
-    deviation = plain(said.waits) - mean  # (B, N)
-    reach = max(1.0, float(np.nanmax(np.abs(deviation[:lists]), initial=0)))
+    there = plain(said.ticks) > 0
+    deviation = np.where(there, plain(said.waits) - mean, 0)  # (B, N)
+    reach = max(1.0, float(np.abs(deviation[:lists]).max()))
     low, high = float(numbers.min()), float(numbers.max())
     offset = 0.004 * (high - low)
     for row, axes in enumerate(figure.subplots(lists, 1, sharex=True, squeeze=False)[:, 0]):
@@ -176,7 +179,7 @@ def sorting_picture(numbers: Tensor, said: Emissions) -> Figure:
             axes.vlines(place + offset, 0, height, color=RED if height > 0 else GREEN, linewidth=3.5)
         axes.set_yticks([-1, 0, 1], [f"{-reach:.2g}", "0", f"{reach:+.2g}"])
         axes.set_ylim(-1.05, 1.05)
-    figure.axes[0].set_title("Numbers, coloured by place in the list, and how much longer (red) or shorter it waited, in ticks")
+    figure.axes[0].set_title("Lists: ticks waited more (red) or less (green) than usual before each number")
     figure.axes[-1].set_xlabel("number")
     return figure
 
@@ -201,10 +204,10 @@ def _draw(numbers: np.ndarray, spoken: np.ndarray, said: Emissions, tick: int) -
     places = plain(said.classes[0]).astype(int)[(when > 0) & (when <= tick)]
     figure = canvas(height=4.6)
     grid = figure.add_gridspec(2, 2, left=0.07, right=0.985, bottom=0.1, top=0.86, hspace=0.5, wspace=0.14)
-    given, answer = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1], sharey=None)
+    given, answer = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     faded = np.where(np.isin(np.arange(length), places), 0.2, 1.0)
-    _bars(given, numbers, np.arange(length), faded, "The list", "place in the list")
-    _bars(answer, numbers, places, np.ones(len(places)), "Said so far", "order of saying")
+    _bars(given, numbers, np.arange(length), faded, "The list (pale: said already)", "place in the list")
+    _bars(answer, numbers, places, np.ones(len(places)), "Said so far", "place in the answer")
 
     order = numbers.argsort(kind="stable")
     rank = np.empty(length, int)

@@ -34,6 +34,22 @@ def sort_quick() -> Experiment:
     )
 
 
+@register("sort/paper")
+def sort_paper() -> Experiment:
+    """Sorting 30 numbers as in the paper (G.4), which gives no sizes: chosen here."""
+    return Experiment(
+        task=Sort.Config(numbers=30),
+        model=sort_model(numbers=30, ticks=75, neurons=512, memory=25, hidden=4, pairs=256),
+        training=TrainingConfig(
+            iterations=100_000,
+            batch_size=128,
+            optimizer=AdamW(learning_rate=2e-3),
+            schedule=Cosine(warmup=1000),
+            clipping=NormClipping(1.0),
+        ),
+    )
+
+
 def sort_model(*, numbers: int, ticks: int, neurons: int, memory: int, hidden: int, pairs: int) -> MachineConfig:
     """A machine that sees all numbers at every tick, and says one of their places or nothing (appendix G.4)."""
     return MachineConfig(

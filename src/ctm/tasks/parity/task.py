@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from ctm.randomness import generator
 from ctm.readouts import Readout
-from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, DataError
+from ctm.tasks.drawn import DrawnTask, DrawnTaskConfig
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -17,23 +17,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Parity(Task):
+class Parity(DrawnTask):
     """Sequences (B, L) of signs, drawn on the fly; the answer is a class at each of L positions, 1 for odd."""
 
     headline = "whole_accuracy"
 
     @dataclass(frozen=True)
-    class Config(TaskConfig, kind="parity"):
+    class Config(DrawnTaskConfig, kind="parity"):
         """Cumulative parity."""
 
         length: int = 64
         """L, length of a sequence."""
-        evaluation_samples: int = 1000
-        """How many sequences an evaluation looks at; fixed, and never part of the training stream."""
 
         def validate(self) -> None:
+            super().validate()
             self.require(self.length >= 1, "length", "at least 1")
-            self.require(self.evaluation_samples >= 1, "evaluation_samples", "at least 1")
 
         @property
         def readout(self) -> Readout.Config:
@@ -41,17 +39,6 @@ class Parity(Task):
 
         def build(self) -> "Parity":
             return Parity(self)
-
-    def __init__(self, config: "Parity.Config") -> None:
-        self.config = config
-
-    def batch(self, seed: int, iteration: int, size: int) -> Batch:
-        return self.draw(size, generator(seed, "batch", iteration))
-
-    def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
-        samples = self.draw(self.config.evaluation_samples, generator("parity", split))
-        for inputs, targets in zip(*(part.split(size) for part in samples), strict=True):
-            yield Batch(inputs, targets)
 
     def draw(self, size: int, source: Generator) -> Batch:
         """Random sequences and their parities."""

@@ -11,9 +11,9 @@ from ctm.backbones import Given
 from ctm.config import ConfigError
 from ctm.losses import ctc_over_ticks
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
-from ctm.randomness import generator
 from ctm.readouts import Readout
-from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, DataError
+from ctm.tasks.drawn import DrawnTask, DrawnTaskConfig
 from ctm.tasks.sort.emissions import emissions
 from ctm.thoughts import Thoughts
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Sort(Task):
+class Sort(DrawnTask):
     """Lists (B, N) of standard normal numbers, drawn on the fly; the answer is their places in ascending order, (B, N).
 
     At every tick the machine says one of N places, or nothing: N + 1 classes, the last one blank.
@@ -32,17 +32,15 @@ class Sort(Task):
     emits = True
 
     @dataclass(frozen=True)
-    class Config(TaskConfig, kind="sort"):
+    class Config(DrawnTaskConfig, kind="sort"):
         """Sorting real numbers."""
 
         numbers: int = 30
         """N, how many numbers are in a list."""
-        evaluation_samples: int = 1000
-        """How many lists an evaluation looks at; fixed, and never part of the training stream."""
 
         def validate(self) -> None:
+            super().validate()
             self.require(self.numbers >= 2, "numbers", "at least 2")
-            self.require(self.evaluation_samples >= 1, "evaluation_samples", "at least 1")
             self.require(self.second == "most_certain", "second", "its default: this loss is over all ticks")
 
         @property
@@ -59,17 +57,6 @@ class Sort(Task):
 
         def build(self) -> "Sort":
             return Sort(self)
-
-    def __init__(self, config: "Sort.Config") -> None:
-        self.config = config
-
-    def batch(self, seed: int, iteration: int, size: int) -> Batch:
-        return self.draw(size, generator(seed, "batch", iteration))
-
-    def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
-        samples = self.draw(self.config.evaluation_samples, generator("sort", split))
-        for inputs, targets in zip(*(part.split(size) for part in samples), strict=True):
-            yield Batch(inputs, targets)
 
     def draw(self, size: int, source: Generator) -> Batch:
         """Random lists and their orders."""
