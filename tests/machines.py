@@ -2,7 +2,7 @@
 
 import torch
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 import ctm
 from ctm.inputs import Inputs, each_tensor
@@ -31,6 +31,25 @@ def synapses(dropout: st.SearchStrategy[float]) -> st.SearchStrategy:
 
 
 @st.composite
+def cores(draw: st.DrawFn, dropout: st.SearchStrategy[float]) -> ctm.Config:
+    """Recurrences of every kind; more often than not the CTM's own."""
+    neurons = st.integers(10, 14)
+    models = st.builds(
+        ctm.NeuronModels.Config,
+        hidden=st.one_of(st.none(), st.integers(1, 4)),
+        layer_norm=st.booleans(),
+        dropout=dropout,
+    )
+    own = st.builds(ctm.NeuronCore.Config, neurons, st.integers(1, 5), synapses(dropout), models)
+    others = st.one_of(
+        st.builds(ctm.LSTMCore.Config, neurons, layers=st.integers(1, 3), joined=st.booleans()),
+        st.builds(ctm.SynapseCore.Config, neurons, synapses(dropout)),
+        st.builds(ctm.FeedForwardCore.Config, neurons, st.sampled_from(["relu", "glu"]), dropout),
+    )
+    return draw(st.one_of(own, own, others))
+
+
+@st.composite
 def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = None) -> ctm.MachineConfig:
     """Configurations over all kinds of parts, small enough to think in milliseconds."""
     dropout = st.just(0.0) if dropout is None else dropout
@@ -47,30 +66,22 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
     )
     backbone, positions = draw(st.sampled_from(observers))
     heads = draw(st.sampled_from([1, 2, 4]))
-    direct = positions is None
-    if isinstance(backbone, ctm.Each.Config):
-        projected = draw(st.booleans())
-        observer = ctm.Scheduled.Config(8, heads, dropout=draw(dropout), repeats=draw(st.integers(1, 2)), projected=projected)
+    if positions is None:
+        observer = ctm.Direct.Config()
+    elif isinstance(backbone, ctm.Each.Config):
+        observer = ctm.Scheduled.Config(
+            8, heads, dropout=draw(dropout), repeats=draw(st.integers(1, 2)), projected=draw(st.booleans())
+        )
+    elif isinstance(backbone, ctm.Given.Config) and draw(st.booleans()):
+        observer = draw(st.sampled_from([ctm.Whole.Config(), ctm.Whole.Config(cells=12)]))
     else:
-        observer = ctm.Direct.Config() if direct else ctm.CrossAttention.Config(8, heads, positions, draw(dropout))
+        observer = ctm.CrossAttention.Config(8, heads, positions, draw(dropout))
     return ctm.MachineConfig(
         ticks=draw(st.integers(1, 6)),
         backbone=backbone,
         observer=observer,
-        core=ctm.NeuronCore.Config(
-            neurons=draw(st.integers(10, 14)),
-            memory=draw(st.integers(1, 5)),
-            synapses=draw(synapses(dropout)),
-            models=draw(
-                st.builds(
-                    ctm.NeuronModels.Config,
-                    hidden=st.one_of(st.none(), st.integers(1, 4)),
-                    layer_norm=st.booleans(),
-                    dropout=dropout,
-                )
-            ),
-        ),
-        action=ctm.Silent.Config() if direct else draw(representations()),
+        core=draw(cores(dropout)),
+        action=draw(representations()) if observer.asks else ctm.Silent.Config(),
         output=draw(representations()),
         readout=ctm.Readout.Config(draw(st.integers(2, 4)), draw(st.sampled_from([(), (3,), (2, 2)]))),
         seed=draw(st.integers(0, 3)),

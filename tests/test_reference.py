@@ -381,8 +381,60 @@ def test_wrong_arguments_are_named(changes, message):
 
 
 def test_unknown_kinds_are_refused():
-    with pytest.raises(CheckpointError, match="kind = 'transformer': expected one of ctm"):
+    with pytest.raises(CheckpointError, match="kind = 'transformer': expected one of ctm, lstm, ff"):
         from_state_dict(weights("image_random_pairing"), arguments("image_random_pairing"), kind="transformer")
+
+
+def test_agrees_with_the_authors_lstm():
+    io, case = numbers("lstm_parity"), "lstm_parity"
+    model = from_state_dict(weights(case), arguments(case), kind="lstm")
+    with torch.no_grad():
+        thoughts = model(io["in.x"])
+    found = {
+        "out.predictions": thoughts.logits.flatten(2).transpose(1, 2),
+        "out.certainties": torch.stack([1 - thoughts.certainty, thoughts.certainty], dim=1),
+    }
+    assert found.keys() == io.keys() - {"in.x", "in.targets"}
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, io[name], atol=1e-5, rtol=0)
+
+
+def test_their_lstms_for_images_have_the_published_size_and_names():
+    config = {
+        "iterations": 50,
+        "d_model": 256,
+        "d_input": 64,
+        "heads": 16,
+        "num_layers": 2,
+        "out_dims": 10,
+        "backbone_type": "resnet18-1",
+        "positional_embedding_type": "none",
+    }
+    found = translation(config, {"initial_rgb.weight": torch.empty(3, 3, 1, 1)}, "lstm")
+    model = found.config.build()
+    assert sum(parameter.numel() for parameter in model.parameters()) == 1_046_870
+    shapes = {found.their_name(name): tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    assert shapes["start_hidden_state"] == shapes["start_cell_state"] == (2, 256)
+    assert shapes["lstm.weight_ih_l0"] == (1024, 64)
+    assert shapes["lstm.weight_hh_l1"] == (1024, 256)
+    assert {f"lstm.{part}_l{layer}" for part in ("bias_ih", "bias_hh", "weight_ih") for layer in (0, 1)} < shapes.keys()
+
+
+def test_their_feed_forward_model(tmp_path):
+    """No numbers of theirs are at hand: the tensors they save, and what their two layers mean, by hand."""
+    config = {"backbone_type": "resnet18-1", "d_model": 32, "out_dims": 6, "prediction_reshaper": [3, 2]}
+    theirs = {name: t for name, t in weights("image_random_pairing").items() if name.startswith(("backbone", "init"))}
+    theirs |= {f"output_projector.{n}.{part}": torch.randn(shape) for n, part, shape in (
+        (3, "weight", (32, 64)), (3, "bias", (32,)), (6, "weight", (6, 32)), (6, "bias", (6,)),
+    )}  # fmt: skip
+    save_file(theirs, tmp_path / "model.safetensors")
+    model = load(tmp_path / "model.safetensors", config, kind="ff")
+    x = torch.randn(2, 3, 8, 8)
+    hidden = F.linear(model.backbone(x).mean((2, 3)), *(theirs[f"output_projector.3.{p}"] for p in ("weight", "bias")))
+    answer = F.linear(hidden.relu(), *(theirs[f"output_projector.6.{p}"] for p in ("weight", "bias")))
+    thoughts = model(x)
+    assert thoughts.logits.shape == (2, 1, 3, 2)
+    torch.testing.assert_close(thoughts.at("last").flatten(1), answer)
 
 
 def test_names_that_are_not_of_the_model_have_no_translation():

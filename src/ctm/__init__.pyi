@@ -9,6 +9,10 @@ from .backbones import Each as Each
 from .backbones import Given as Given
 from .backbones import ResNet as ResNet
 from .backbones import TokenEmbedding as TokenEmbedding
+from .baselines import FeedForwardCore as FeedForwardCore
+from .baselines import LSTMCore as LSTMCore
+from .baselines import SynapseCore as SynapseCore
+from .baselines import Whole as Whole
 from .catalog import build as build
 from .catalog import preset as preset
 from .catalog import presets as presets

@@ -1,4 +1,4 @@
-"""The command line: `ctm train`, `evaluate`, `figures`, `think`, `presets`.
+"""The command line: `ctm train`, `compare`, `evaluate`, `figures`, `think`, `presets`.
 
 Heavy imports happen inside the commands, so that `ctm --help` answers at once.
 """
@@ -95,6 +95,54 @@ def go_on(run: Any, quiet: bool) -> int:
         return 128 + outcome.signal
     print(f"trained: {run.path}")
     return 0
+
+
+@app.command
+def compare(
+    *presets: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    models: Path | None = None,
+    seeds: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (0, 1, 2),
+    out: Path = Path("runs/compare"),
+    jobs: int = 1,
+    quiet: bool = False,
+) -> int:
+    """Trains several presets with several seeds, and puts them into one table and one picture.
+
+    Settings that all of them have can be changed for all, as in
+    `ctm compare parity/quick parity/quick-lstm --training.iterations 300`. The same command again goes on where it
+    stopped, and leaves alone what is finished.
+
+    Parameters
+    ----------
+    presets:
+        Names of presets, or YAML files such as a run's config.yaml; then settings.
+    models:
+        A YAML file of the models instead, each a line NAME: PRESET, for names of your own.
+    seeds:
+        Seeds of training.
+    out:
+        Folder of the runs, the table and the picture.
+    jobs:
+        How many runs are trained at a time, in processes of their own.
+    quiet:
+        Print nothing while training.
+    """
+    from ctm.analysis.comparison import comparison_report
+    from ctm.options import experiments_of
+    from ctm.training.comparison import Comparison
+    from ctm.training.comparison import compare as train_all
+
+    comparison = Comparison(out, experiments_of(list(presets), models), seeds)
+    outcome = train_all(comparison, jobs=jobs, quiet=quiet, after_each=lambda: list(comparison_report(comparison)))
+    if outcome.signal is not None:
+        print("stopped; the same command goes on")
+        return 128 + outcome.signal
+    paths = list(comparison_report(comparison))
+    print((out / "results.md").read_text(encoding="utf-8"))
+    print("\n".join(map(str, paths)))
+    for failure in outcome.failures:
+        print(f"ctm: {failure}", file=sys.stderr)
+    return 1 if outcome.failures else 0
 
 
 @app.command
@@ -233,12 +281,13 @@ def think(
 
     if sum(given is not None for given in (index, input, text)) > 1:
         raise ConfigError("think: give one of --index, --input and --text")
-    name = "text" if text is not None else input.stem if input else index or 0
-    output = run / "figures" / f"think-{name}.gif" if output is None else output
-    if output.suffix not in (".gif", ".mp4"):
+    if output is not None and output.suffix not in (".gif", ".mp4"):
         raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
     opened = _open(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
+    blind = task.shows_attention and not model.config.observer.asks
+    if blind and output is not None:
+        raise ConfigError(f"output = {str(output)!r}: this model sees all at once, so there is nothing to animate")
     if text is not None:
         inputs, targets = task.parse(text), None
     else:
@@ -250,6 +299,10 @@ def think(
     if target is not None:
         print(f"truth: {task.spell(target)}")
     print(task.comment(thoughts, inputs))
+    if blind:
+        return
+    name = "text" if text is not None else input.stem if input else index or 0
+    output = output or run / "figures" / f"think-{name}.gif"
     print(f"animation: {save_animation(task.animate(thoughts, inputs, target), output)}")
 
 

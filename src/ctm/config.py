@@ -110,11 +110,24 @@ def load_yaml(cls: type[ConfigT], path: Path) -> ConfigT:
     Raises:
         ConfigError: if the file is missing, is not YAML, or does not describe a `cls`; the message names the file.
     """
+    content = read_yaml(path)
     try:
-        return cls.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return cls.from_dict(content)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        ConfigError: if the file is missing, or is not YAML; the message names it.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (ConfigError, OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ctm.baselines.cores import Activations, FeedForwardCore, LSTMCore, LSTMState, SynapseCore
 from ctm.core import NeuronState
 from ctm.inputs import Inputs, several
 from ctm.machine import ContinuousThoughtMachine, State
@@ -49,8 +50,9 @@ class LiteralMachine(nn.Module):
         features = model.backbone(x)
         tokens = model.observer.embed(features) if isinstance(model.observer, CrossAttention) else None
         state = model.start(len(x)) if state is None else state
-        z, history = state.core
+        remembered: Any = state.core
         action, output, ages = state.action, state.output, state.ticks
+        z = remembered.post_activations
         logits = z.new_zeros(len(x), math.prod(model.readout.shape), ticks)
         certainties = z.new_zeros(len(x), ticks)
         notes: list[list[Any]] = [[] for _ in range(5)]
@@ -58,29 +60,30 @@ class LiteralMachine(nn.Module):
             query: Any = None
             attention = None
             if tokens is None:
-                observed = features
+                observed = model.observer.prepare(features).features
             else:
                 query = synchronization(model.action, action)
                 if isinstance(model.observer, Scheduled):
-                    observed, attention = attend_in_turn(model.observer, query, tokens, features.shape[2], *others, ages)
+                    observed, attention = attend_in_turn(
+                        model.observer, query, tokens, features.shape[2], *others, ages
+                    )
                 else:
                     observed, attention = attend(model.observer, query, tokens)
-            pre_activations = synapses(model.core.synapses, torch.cat([observed, z], dim=1))
-            history = torch.cat([history[:, :, 1:], pre_activations.unsqueeze(-1)], dim=-1)
-            z = neuron_level_models(model.core.models, history)
+            remembered = recur(model.core, remembered, observed)
+            z = remembered.post_activations
             action, output = accumulate(model.action, action, z), accumulate(model.output, output, z)
             ages = ages + 1
             answer = model.readout.linear(synchronization(model.output, output))
             logits[:, :, tick] = answer
             certainties[:, tick] = 1 - normalised_entropy(answer.view(len(x), *model.readout.shape))
             read = synchronization(model.output, output)
-            for column, value in zip(notes, (pre_activations, z, query, attention, read), strict=True):
+            for column, value in zip(notes, (remembered.pre_activations, z, query, attention, read), strict=True):
                 column.append(value)
         stacked: list[Any] = [None if column[0] is None else torch.stack(column, dim=1) for column in notes]
         return Thoughts(
             logits.permute(0, 2, 1).unflatten(-1, model.readout.shape),
             certainties,
-            State(NeuronState(z, history), action, output, ages),
+            State(remembered, action, output, ages),
             Record(*stacked, tuple(features.shape[2:])) if record else None,
             shown,
         )
@@ -119,6 +122,22 @@ def attend_in_turn(
         else:
             observed.append(torch.zeros_like(looked[sample]))
     return torch.stack(observed), attention
+
+
+def recur(core: Any, state: Any, observed: Tensor) -> Any:
+    """Listing 1: synapses, histories and neuron-level models; or the baseline that stands in their place."""
+    if isinstance(core, FeedForwardCore):
+        return Activations(core.layers(observed))
+    joined = torch.cat([observed, state.post_activations], dim=1)
+    if isinstance(core, LSTMCore):
+        before = tuple(part.transpose(0, 1).contiguous() for part in (state.hidden, state.cell))  # (layers, B, D)
+        _, (hidden, cell) = core.lstm((joined if core.joined else observed).unsqueeze(0), before)
+        return LSTMState(hidden[-1], hidden.transpose(0, 1), cell.transpose(0, 1))
+    pre_activations = synapses(core.synapses, joined)
+    if isinstance(core, SynapseCore):
+        return Activations(pre_activations)
+    history = torch.cat([state.history[:, :, 1:], pre_activations.unsqueeze(-1)], dim=-1)
+    return NeuronState(neuron_level_models(core.models, history), history)
 
 
 def synapses(model: Any, x: Tensor) -> Tensor:

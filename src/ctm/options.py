@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import docstring_parser
-from cyclopts import App, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
-from ctm.config import Config, ConfigError, load_yaml
+from ctm.config import Config, ConfigError, load_yaml, read_yaml
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -28,13 +28,8 @@ def training_app(preset: str) -> App:
         raise ConfigError(f"train: the preset comes first, as in 'ctm train digits {preset}'")
     experiment = load_experiment(preset)
     Settings: Any = settings_of(experiment, SECTIONS)
-    default_run = Path("runs") / Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")
-    app = App(
-        name=f"ctm train {preset}",
-        version_flags=[],
-        default_parameter=Parameter(negative_iterable=(), consume_multiple=True),
-        suppress_keyboard_interrupt=False,
-    )
+    default_run = Path("runs") / folder_name(preset)
+    app = _app(f"ctm train {preset}")
 
     @app.default
     def start(
@@ -54,12 +49,79 @@ def training_app(preset: str) -> App:
     return app
 
 
+def with_options(preset: str, options: list[str]) -> Any:
+    """The experiment of a preset, or of a YAML file, with some of its settings changed.
+
+    Args:
+        preset: its name.
+        options: as on the command line, such as ["--training.iterations", "300"].
+
+    Raises:
+        ConfigError: if there is no such experiment, or no such setting, or it cannot have this value.
+    """
+    experiment = load_experiment(preset)
+    Settings: Any = settings_of(experiment)
+    app = _app(preset)
+
+    @app.default
+    def change(*, settings: Annotated[Settings, Parameter(name="*")] = Settings()) -> Any:
+        return with_settings(experiment, settings)
+
+    try:
+        return app(options, exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, ConfigError) as error:
+        raise ConfigError(f"{preset}: {error}") from None
+
+
+def experiments_of(arguments: list[str], models: Path | None = None) -> dict[str, Any]:
+    """The experiments of a comparison by name, from its command line.
+
+    Args:
+        arguments: presets or YAML files, then settings to be changed in all of them.
+        models: a YAML file that maps names to presets, instead of these.
+
+    Raises:
+        ConfigError: if one of them cannot be found or changed.
+    """
+    first = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    presets, options = arguments[:first], arguments[first:]
+    if any(option.split("=")[0] == "--training.seed" for option in options):
+        raise ConfigError("compare: give seeds as --seeds 0 1 2, not as --training.seed")
+    if models is not None and presets:
+        raise ConfigError(f"compare: give presets, such as {presets[0]}, or --models {models}, not both")
+    named = {preset: preset for preset in presets} if models is None else _read_names(models)
+    return {name: with_options(preset, options) for name, preset in named.items()}
+
+
+def _read_names(path: Path) -> dict[str, str]:
+    """What a YAML file calls some presets."""
+    found = read_yaml(path)
+    if not isinstance(found, dict) or not all(isinstance(word, str) for item in found.items() for word in item):
+        raise ConfigError(f"{path}: expected a line NAME: PRESET for each model")
+    return found
+
+
+def _app(name: str) -> App:
+    return App(
+        name=name,
+        version_flags=[],
+        default_parameter=Parameter(negative_iterable=(), consume_multiple=True),
+        suppress_keyboard_interrupt=False,
+    )
+
+
+def folder_name(preset: str) -> str:
+    """The name of a folder for what a preset, or a YAML file, makes."""
+    return Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")
+
+
 def load_experiment(preset: str) -> Any:
     """The experiment of a preset or of a YAML file.
 
     Raises:
         ConfigError: if there is none, or it is a model without a task.
     """
+    import ctm.experiments  # noqa: F401  makes the kinds of all parts and tasks known
     from ctm.catalog import preset as find
     from ctm.training import Experiment
 

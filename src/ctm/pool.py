@@ -105,7 +105,9 @@ class Pool:
         batch = count(inputs)
         state = self.model.start(batch)
         choice = Choice.start(batch, self.model.readout.shape, like=state.core.post_activations)
-        state = each_tensor(lambda tensor: tensor.expand(batch, *tensor.shape[1:]), state)  # what ages share has one row
+        state = each_tensor(
+            lambda tensor: tensor.expand(batch, *tensor.shape[1:]), state
+        )  # what ages share has one row
         index = torch.arange(self.seen, self.seen + batch, device=state.ticks.device)
         self.seen += batch
         return Minds(index, self._prepared.observer.samples, state, choice)

@@ -23,9 +23,10 @@ EXAMINED = 64
 def report(run: Run) -> Iterator[Path]:
     """Draws everything there is to see of a run into its folder `figures`, and yields each file when it is there.
 
-    Training curves, neuron traces, the pictures of the task itself and an animation of one thought; unless answers are
-    emitted over ticks, also accuracy over ticks for the four ways to answer, certainty over ticks and what stopping
-    when sure brings.
+    Training curves, accuracy over ticks for the four ways to answer, certainty over ticks, what stopping when sure
+    brings, neuron traces, the pictures of the task itself and an animation of one thought; those over ticks for a model
+    that thinks more than one (but for neurons, unless answers are emitted over ticks), and those of the task if the
+    model looks where they show it.
 
     Args:
         run: with at least one checkpoint.
@@ -38,33 +39,31 @@ def report(run: Run) -> Iterator[Path]:
     folder.mkdir(exist_ok=True)
     task = run.experiment.task.build()
     model = run.load_model()
-    size = run.experiment.training.evaluation_batch
     figures = {"training": training_curves(run.metrics())}
-    if not task.emits:
-        figures |= _answers_over_ticks(task, model, size)
+    samples = rows(next(iter(task.evaluation("test", EXAMINED))), 0, EXAMINED)
+    frames = []
     with torch.inference_mode():
-        samples = rows(next(iter(task.evaluation("test", EXAMINED))), 0, EXAMINED)
         thoughts = model(samples.inputs, record=True)
-        figures["neurons"] = neuron_traces(thoughts.record)
-        figures |= dict(task.figures(thoughts, samples)) | dict(task.trials(model))
-        first = rows(samples, 0, 1)
-        frames = list(task.animate(model(first.inputs, record=True), first.inputs, first.targets[0]))
+        if thoughts.ticks > 1:
+            if not task.emits:
+                figures |= _over_ticks(model, task, run.experiment.training.evaluation_batch)
+            figures["neurons"] = neuron_traces(thoughts.record)
+        if model.config.observer.asks or not task.shows_attention:
+            figures |= dict(task.figures(thoughts, samples)) | dict(task.trials(model))
+            first = rows(samples, 0, 1)
+            frames = list(task.animate(model(first.inputs, record=True), first.inputs, first.targets[0]))
     for name, figure in figures.items():
         path = folder / f"{name}.png"
         figure.savefig(path, dpi=160)
         yield path
-    yield save_animation(frames, folder / "thinking.gif")
-    yield save_animation(frames, folder / "thinking.mp4")
+    for name in ("thinking.gif", "thinking.mp4") if frames else ():
+        yield save_animation(frames, folder / name)
 
 
-@torch.inference_mode()
-def _answers_over_ticks(task: Task, model: ContinuousThoughtMachine, size: int) -> dict[str, Figure]:
-    """What more ticks bring, on all test samples, in batches of a size."""
+def _over_ticks(model: ContinuousThoughtMachine, task: Task, batch: int) -> dict[str, Figure]:
+    """What more ticks bring, on the test split."""
     seen = OverTicks()
-    for inputs, targets in task.evaluation("test", size):
+    for inputs, targets in task.evaluation("test", batch):
         seen.add(model(inputs).due, targets)
-    return {
-        "stopping": stopping_picture(stopping(model, task, batch_size=size)),
-        "accuracy": accuracy_over_ticks(seen),
-        "certainty": certainty_over_ticks(seen),
-    }
+    stopped = stopping_picture(stopping(model, task, batch_size=batch))
+    return {"accuracy": accuracy_over_ticks(seen), "certainty": certainty_over_ticks(seen), "stopping": stopped}

@@ -1,5 +1,5 @@
 """The presets, a file for each kind of data: functions without arguments, whose first line says what they make."""
 
-from ctm.experiments import pictures, parity, sort, qamnist, mazes, images  # isort: skip  # in the order of `ctm presets`
+from ctm.experiments import pictures, parity, sort, qamnist, mazes, images, baselines  # isort: skip  # in the order of `ctm presets`
 
-__all__ = ["images", "mazes", "parity", "pictures", "qamnist", "sort"]
+__all__ = ["baselines", "images", "mazes", "parity", "pictures", "qamnist", "sort"]

@@ -31,7 +31,8 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None, kind: str = 
         config: the authors' constructor arguments, or some of them; they come before those the file holds.
             The shape of an answer (`prediction_reshaper`) is never in a checkpoint: unless it is given here,
             it follows from the training arguments of parity and mazes, and is one label otherwise.
-        kind: which of the authors' models it is; "ctm" is the one of parity, mazes and images.
+        kind: which of the authors' models it is: "ctm", the one of parity, mazes and images, or their baselines for
+            the same, "lstm" and "ff", the feed-forward one.
 
     Returns:
         the model in evaluation mode, in float32.

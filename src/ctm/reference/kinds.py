@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ctm.backbones import BackboneConfig, Given, ResNet, TokenEmbedding
+from ctm.baselines import FeedForwardCore, LSTMCore, Whole
 from ctm.core import NeuronCore
 from ctm.machine import MachineConfig
 from ctm.neurons import NeuronModels
@@ -18,7 +19,7 @@ from ctm.readouts import Readout
 from ctm.reference import names
 from ctm.reference.names import CheckpointError, Rule
 from ctm.synapses import SynapseConfig, SynapseMLP, SynapseUNet
-from ctm.synchronization import Synchronization
+from ctm.synchronization import Silent, Snapshot, Synchronization
 
 _SAME = {"deep_memory": "deep_nlms", "do_normalisation": "do_layernorm_nlm"}
 """Arguments that their training scripts call otherwise than their constructors."""
@@ -134,7 +135,43 @@ def _sort(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translatio
     return Translation(config, _CORE_RULES + output_rules + names.LINEAR_READOUT)
 
 
-_KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {"ctm": _ctm, "sort": _sort}
+def _lstm(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`LSTMBaseline`: parity, mazes and images."""
+    backbone, backbone_rules = _backbone(arguments, state_dict)
+    observer, observer_rules = _cross_attention(arguments)
+    config = MachineConfig(
+        ticks=arguments["iterations"],
+        backbone=backbone,
+        observer=observer,
+        core=LSTMCore.Config(arguments["d_model"], arguments["num_layers"]),
+        output=Snapshot.Config(),
+        readout=_readout(arguments),
+        action=Snapshot.Config(),
+    )
+    return Translation(config, backbone_rules + observer_rules + names.LSTM + names.LINEAR_READOUT)
+
+
+def _feed_forward(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`FFBaseline`: images."""
+    backbone, backbone_rules = _backbone(arguments, state_dict)
+    config = MachineConfig(
+        ticks=1,
+        backbone=backbone,
+        observer=Whole.Config(),
+        core=FeedForwardCore.Config(arguments["d_model"], dropout=arguments["dropout"]),
+        output=Snapshot.Config(),
+        readout=_readout(arguments),
+        action=Silent.Config(),
+    )
+    return Translation(config, backbone_rules + names.FEED_FORWARD)
+
+
+_KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {
+    "ctm": _ctm,
+    "sort": _sort,
+    "lstm": _lstm,
+    "ff": _feed_forward,
+}
 
 
 def _backbone(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> tuple[BackboneConfig, tuple[Rule, ...]]:

@@ -118,6 +118,16 @@ START = (
     Rule(r"core\.start_history", "start_trace"),
 )
 
+LSTM = (
+    Rule(r"core\.start_(hidden|cell)", r"start_\1_state"),
+    Rule(r"core\.lstm\.(\w+)", r"lstm.\1"),
+)
+
+FEED_FORWARD = (
+    Rule(r"core\.layers\.0\.(\w+)", r"output_projector.3.\1"),
+    Rule(r"readout\.linear\.(\w+)", r"output_projector.6.\1"),
+)
+
 LINEAR_READOUT = (Rule(r"readout\.linear\.(\w+)", r"output_projector.0.\1"),)
 
 

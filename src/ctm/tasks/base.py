@@ -65,6 +65,8 @@ class Task(ABC):
     """The score that decides which checkpoint is the best; higher is better."""
     emits: bool = False
     """Whether an answer is emitted piece by piece; then no tick has one of its own, and no certainty ends a thought."""
+    shows_attention: bool = False
+    """Whether its pictures show where a model looks, so that there are none of a model that sees all at once."""
 
     @abstractmethod
     def batch(self, seed: int, iteration: int, size: int) -> Batch:

@@ -38,6 +38,8 @@ class PictureTaskConfig(TaskConfig):
 class PictureTask(ArrayTask):
     """One label for each grey picture, bright strokes on dark ground; pictures are stored as bytes (N, H, W)."""
 
+    shows_attention = True
+
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
         stored, targets = self.stored(seed, iteration, size)
         reach = self.config.shift

@@ -57,7 +57,9 @@ def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch
     """
     _require_answers_at_ticks(task)
     device = next(model.parameters()).device
-    batches = (each_tensor(lambda tensor: tensor.to(device), batch.inputs) for batch in task.evaluation(split, batch_size))
+    batches = (
+        each_tensor(lambda tensor: tensor.to(device), batch.inputs) for batch in task.evaluation(split, batch_size)
+    )
     return torch.cat([model(inputs).due.certainty for inputs in batches])
 
 

@@ -21,6 +21,7 @@ class Parity(DrawnTask):
     """Sequences (B, L) of signs, drawn on the fly; the answer is a class at each of L positions, 1 for odd."""
 
     headline = "whole_accuracy"
+    shows_attention = True
 
     @dataclass(frozen=True)
     class Config(DrawnTaskConfig, kind="parity"):

@@ -61,7 +61,9 @@ class QuestionsAboutDigits(Task):
         def check(self, model: MachineConfig, ticks: int) -> None:
             observer = model.observer
             if not isinstance(observer, Scheduled.Config):
-                raise ConfigError(f"model.observer = {observer.to_dict()}: the task 'qamnist' needs the kind 'scheduled'")
+                raise ConfigError(
+                    f"model.observer = {observer.to_dict()}: the task 'qamnist' needs the kind 'scheduled'"
+                )
             for name, needed in (("numbers", self.digits[1]), ("operators", len(OPERATORS))):
                 if (has := getattr(observer, name)) < needed:
                     raise ConfigError(f"model.observer.{name} = {has}: expected at least {needed} for these questions")
@@ -113,7 +115,9 @@ class QuestionsAboutDigits(Task):
             indices = [int(word) for word in words]
             symbols = parse_question(question, digits=len(indices))
         else:
-            raise DataError(f"{chosen.strip()!r}: expected indices of test pictures, 0 to {count - 1}, before the colon")
+            raise DataError(
+                f"{chosen.strip()!r}: expected indices of test pictures, 0 to {count - 1}, before the colon"
+            )
         pictures = self._resized(self._pictures("test", torch.tensor(indices)))
         return pictures.unsqueeze(0), symbols
 

@@ -1,0 +1,85 @@
+"""How several models learn, each averaged over its seeds (Figures 6b, 9, 18, 26)."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ctm.analysis.style import INK, MUTED, RED, SERIES, canvas, styled
+from ctm.training.comparison import Comparison
+from ctm.training.files import write_atomically
+from ctm.training.results import results, table
+
+Line = Mapping[str, Any]
+COLOURS = (*SERIES, RED, INK, MUTED)
+
+
+def comparison_report(comparison: Comparison) -> Iterator[Path]:
+    """Writes what came out so far, of all runs that are finished, beside them; yields each file when it is there.
+
+    `results.json` has all scores, `results.md` the table, `comparison.png` the picture.
+    """
+    found = results(comparison)
+    for name, text in (("results.json", json.dumps(found, indent=2) + "\n"), ("results.md", table(found))):
+        write_atomically(comparison.folder / name, text)
+        yield comparison.folder / name
+    runs = {name: [run.metrics() for run in comparison.of(name).values()] for name in comparison.experiments}
+    path = comparison.folder / "comparison.png"
+    comparison_picture(runs, comparison.headline).savefig(path, dpi=160)
+    yield path
+
+
+@styled()
+def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: str = "accuracy") -> Figure:
+    """Training loss (logarithmic) and test scores over training, for every model.
+
+    Args:
+        runs: by the model's name, the lines of the metrics files of its runs, one for each seed.
+        headline: the score that matters; it is drawn besides accuracy.
+
+    Returns:
+        a figure with two or three panels: means over seeds, with one standard deviation to both sides shaded.
+    """
+    scores = dict.fromkeys(["accuracy", headline])
+    panels = [("train", "loss"), *(("test", score) for score in scores if _anyone_has(runs, score))]
+    figure = canvas(height=3.1)
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.27, top=0.91, wspace=0.2)
+    for axes, (split, score) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        for (name, lines), colour in zip(runs.items(), COLOURS * len(runs), strict=False):
+            _curve(axes, lines, split, score, colour, name)
+        axes.set(title=f"{split.capitalize()}ing loss" if score == "loss" else score.replace("_", " ").capitalize())
+        axes.set_xlabel("iteration")
+        axes.grid(axis="y")
+    figure.axes[0].set_yscale("log")
+    for axes in figure.axes[1:]:
+        axes.set_ylim(0, 1.02)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="lower center", ncols=min(len(labels), 4))
+    return figure
+
+
+def _curve(axes: Axes, runs: Sequence[Sequence[Line]], split: str, score: str, colour: str, name: str) -> None:
+    """The mean over runs, and their standard deviation; only where all of them were evaluated."""
+    curves = [
+        {line["iteration"]: line[score] for line in lines if line.get("split") == split and line.get(score) is not None}
+        for lines in runs
+    ]
+    iterations = sorted(set.intersection(*map(set, curves))) if curves else []
+    if not iterations:
+        return
+    values = np.array([[curve[iteration] for iteration in iterations] for curve in curves])  # (seeds, points)
+    mean = values.mean(0)
+    axes.plot(iterations, mean, color=colour, linewidth=1.6, label=name)
+    if len(values) > 1:
+        spread = values.std(0, ddof=1)
+        low = np.maximum(mean - spread, values.min(0))  # a loss stays above 0
+        axes.fill_between(iterations, low, mean + spread, color=colour, alpha=0.16, linewidth=0)
+
+
+def _anyone_has(runs: Mapping[str, Sequence[Sequence[Line]]], score: str | None) -> bool:
+    return any(score in line for model in runs.values() for lines in model for line in lines if "split" in line)
