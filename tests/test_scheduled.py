@@ -86,7 +86,7 @@ def test_how_long_the_input_is_shown():
 def test_a_machine_takes_pictures_and_a_question():
     config = ctm.preset("qamnist/quick").model
     model = config.build().eval()
-    pictures, question = torch.randn(2, 2, 1, 16, 16), QUESTION
+    pictures, question = torch.randn(2, 2, 1, 8, 8), QUESTION
     with torch.no_grad():
         thoughts, same = model(pictures, question, record=True), model((pictures, question))
         alone = model(pictures[:1], question[:1])
@@ -105,7 +105,7 @@ COMPILED = """
 import torch, ctm
 model = ctm.build("qamnist/quick").eval()
 with torch.no_grad():
-    prepared = model.prepare((torch.randn(2, 2, 1, 16, 16), torch.tensor([[1, -2, 0], [0, -1, 1]])))
+    prepared = model.prepare((torch.randn(2, 2, 1, 8, 8), torch.tensor([[1, -2, 0], [0, -1, 1]])))
     compiled = torch.compile(model.step, backend="eager", fullgraph=True)
     plain = mine = model.start(2)._replace(ticks=torch.tensor([1, 40]))  # of different ages
     for _ in range(12):

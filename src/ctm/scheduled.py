@@ -1,4 +1,4 @@
-"""An observer whose input changes over ticks: pictures one after the other, then symbols, then nothing (appendix G.5)."""
+"""An observer whose input changes over ticks: pictures in turn, then symbols, then nothing (appendix G.5)."""
 
 import math
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 import functools
 
 from ctm.backbones import DigitConvolutions, Each
+from ctm.baselines import LSTMCore
 from ctm.catalog import register
 from ctm.core import NeuronCore
 from ctm.machine import MachineConfig
@@ -11,7 +12,7 @@ from ctm.pairings import SemiDense
 from ctm.readouts import Readout
 from ctm.scheduled import Scheduled
 from ctm.synapses import SynapseMLP
-from ctm.synchronization import Synchronization
+from ctm.synchronization import Snapshot, Synchronization
 from ctm.tasks.digits import Digits
 from ctm.tasks.qamnist import QuestionsAboutDigits
 from ctm.training.clipping import NormClipping
@@ -24,10 +25,17 @@ def qamnist_quick() -> Experiment:
     """Questions about one or two digits of 8x8 pixels, no download: 15 minutes on a laptop."""
     return Experiment(
         task=QuestionsAboutDigits.Config(
-            images=Digits.Config(shift=1), resolution=16, digits=(1, 2), operations=(1, 2), evaluation_samples=256
+            images=Digits.Config(shift=1), resolution=8, digits=(1, 2), operations=(1, 2), evaluation_samples=256
         ),
         model=question_model(
-            repeats=2, neurons=256, memory=6, hidden=8, embedding=64, widths=(32, 64), synchronized=32
+            repeats=2,
+            neurons=256,
+            memory=6,
+            hidden=8,
+            embedding=64,
+            widths=(32, 64),
+            pools=(False, True),
+            synchronized=32,
         ),
         training=TrainingConfig(
             iterations=8000,
@@ -46,7 +54,14 @@ def qamnist_paper(repeats: int, memory: int) -> Experiment:
     return Experiment(
         task=QuestionsAboutDigits.Config(),
         model=question_model(
-            repeats=repeats, neurons=1024, memory=memory, hidden=16, embedding=64, widths=(64, 64), synchronized=32
+            repeats=repeats,
+            neurons=1024,
+            memory=memory,
+            hidden=16,
+            embedding=64,
+            widths=(64, 64),
+            pools=(True, True),
+            synchronized=32,
         ),
         training=PAPER,
     )
@@ -61,6 +76,25 @@ PAPER = TrainingConfig(
     checkpoint_every=1000,
 )
 
+def qamnist_lstm(repeats: int, neurons: int) -> Experiment:
+    """Questions about 1 to 4 digits of MNIST as in the paper, for its LSTM of as many parameters (Table 6)."""
+    paper = qamnist_paper(repeats, memory=1)
+    observer = paper.model.observer
+    assert isinstance(observer, Scheduled.Config)
+    return paper.replace(
+        task=paper.task.replace(second="last"),
+        model=paper.model.replace(
+            observer=observer.replace(projected=True),
+            core=LSTMCore.Config(neurons),
+            action=Snapshot.Config(),
+            output=Snapshot.Config(),
+        ),
+    )
+
+
+for _repeats, _neurons in ((1, 741), (10, 875)):
+    register(f"qamnist/paper-{_repeats}-lstm")(functools.partial(qamnist_lstm, _repeats, _neurons))
+
 for _repeats, _memory in ((1, 3), (10, 30)):
     register(f"qamnist/paper-{_repeats}")(functools.partial(qamnist_paper, _repeats, _memory))
 
@@ -73,12 +107,13 @@ def question_model(
     hidden: int,
     embedding: int,
     widths: tuple[int, int],
+    pools: tuple[bool, bool],
     synchronized: int,
 ) -> MachineConfig:
     """A machine that sees every part for `repeats` ticks, and has as many to answer."""
     return MachineConfig(
         ticks=repeats,
-        backbone=Each.Config(DigitConvolutions.Config(widths, (True, True))),
+        backbone=Each.Config(DigitConvolutions.Config(widths, pools)),
         observer=Scheduled.Config(embedding, 4, repeats=repeats),
         core=NeuronCore.Config(neurons, memory, SynapseMLP.Config(), NeuronModels.Config(hidden)),
         action=Synchronization.Config(SemiDense(synchronized)),

@@ -123,6 +123,23 @@ LSTM = (
     Rule(r"core\.lstm\.(\w+)", r"lstm.\1"),
 )
 
+LSTM_CELL = (
+    Rule(
+        r"core\.start_(hidden|cell)",
+        r"start_\1_state",
+        convert=lambda state: state.unsqueeze(0),  # (D) -> (1, D)
+        shape=lambda ours: ours[1:],
+    ),
+    Rule(r"core\.lstm\.(\w+)_l0", r"lstm_cell.\1"),
+)
+
+QUESTIONS = (
+    Rule(r"backbone\.backbone\.(.+)", r"backbone_digit.\1"),
+    Rule(r"observer\.indices", "index_backbone.embedding"),
+    Rule(r"observer\.operators\.weight", "operator_backbone.embedding.weight"),
+    *CROSS_ATTENTION,
+)
+
 FEED_FORWARD = (
     Rule(r"core\.layers\.0\.(\w+)", r"output_projector.3.\1"),
     Rule(r"readout\.linear\.(\w+)", r"output_projector.6.\1"),
