@@ -69,9 +69,8 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
     if positions is None:
         observer = ctm.Direct.Config()
     elif isinstance(backbone, ctm.Each.Config):
-        observer = ctm.Scheduled.Config(
-            8, heads, dropout=draw(dropout), repeats=draw(st.integers(1, 2)), projected=draw(st.booleans())
-        )
+        look = ctm.CrossAttention.Config(8, heads, dropout=draw(dropout))
+        observer = ctm.Scheduled.Config(look, repeats=draw(st.integers(1, 2)), projected=draw(st.booleans()))
     elif isinstance(backbone, ctm.Given.Config) and draw(st.booleans()):
         observer = draw(st.sampled_from([ctm.Whole.Config(), ctm.Whole.Config(cells=12)]))
     else:

@@ -41,6 +41,10 @@ def leaves(state) -> list[Tensor]:
         ("mazes/paper", 31_998_330),
         ("imagenet/paper", 185_989_886),
         ("cifar10/paper", 1_032_648),
+        ("qamnist/paper-1", 2_501_388),
+        ("qamnist/paper-10", 3_413_772),
+        ("qamnist/paper-1-lstm", 2_507_218),
+        ("qamnist/paper-10-lstm", 3_418_954),
     ],
 )
 def test_published_numbers_of_parameters(name, count):
@@ -72,7 +76,8 @@ def test_shapes_of_thoughts_and_records(config, batch, ticks):
     if config.observer.asks:
         tokens = torch.Size(record.grid).numel()
         assert record.action.shape[1:] == (ticks, config.action.size(neurons))
-        assert record.attention.shape == (batch, ticks, config.observer.heads, tokens)
+        heads = (config.observer.look if shows_in_turn(config) else config.observer).heads
+        assert record.attention.shape == (batch, ticks, heads, tokens)
         looks = torch.arange(ticks) < (2 * config.observer.repeats if shows_in_turn(config) else ticks)
         torch.testing.assert_close(record.attention.sum(-1), looks.float()[:, None].expand_as(record.attention[..., 0]))
     else:

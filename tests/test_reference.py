@@ -601,7 +601,7 @@ def test_their_lstm_cell_tick_by_tick():
     digit = {"backbone_digit.layers.0.weight": torch.empty(8, 1, 3, 3)}
     model = perturbed(translation(arguments, digit, "lstm-qamnist").config.build()).eval()
     frames, question = torch.randn(2, 2, 1, 8, 8), torch.tensor([[1, -2, 0], [0, -1, 1]])
-    lstm, observer = model.core.lstm, model.observer
+    lstm, observer, look = model.core.lstm, model.observer, model.observer.look
     cell = torch.nn.LSTMCell(8, 9)
     cell.load_state_dict({name.removesuffix("_l0"): tensor for name, tensor in lstm.state_dict().items()})
     h, c = (start.expand(2, -1) for start in (model.core.start_hidden[0], model.core.start_cell[0]))
@@ -609,11 +609,11 @@ def test_their_lstm_cell_tick_by_tick():
     expected = []
     with torch.no_grad():
         seen: list = [model.backbone.backbone(frames[:, place]).flatten(2).transpose(1, 2) for place in range(2)]
-        seen += [observer.features(words[question[:, place]]) for place in range(3)] + [torch.zeros(2, 8)]
+        seen += [look.features(words[question[:, place]]) for place in range(3)] + [torch.zeros(2, 8)]
         for part in seen:
             if part.dim() == 3:
-                tokens, asked = observer.features(part), observer.query(h).unsqueeze(1)
-                part = observer.attention(asked, tokens, tokens)[0].squeeze(1)
+                tokens, asked = look.features(part), look.query(h).unsqueeze(1)
+                part = look.attention(asked, tokens, tokens)[0].squeeze(1)
             h, c = cell(part, (h, c))
             expected.append(model.readout(h))
         torch.testing.assert_close(model(frames, question).logits, torch.stack(expected, 1), atol=1e-5, rtol=0)

@@ -12,17 +12,18 @@ from ctm import ConfigError, Scheduled
 from ctm.observers import ObserverConfig
 from ctm.scheduled import sinusoids
 
+LOOK = ctm.CrossAttention.Config(8, 2)
 QUESTION = torch.tensor([[1, -2, 0], [0, -1, 1]])
 
 
 def observed(observer, features, ticks, question=QUESTION):
-    prepared = observer.prepare(features, question)
+    prepared = observer.prepare((features, question))
     return observer.step(torch.ones(len(features), 5), prepared, torch.tensor(ticks))
 
 
 @given(repeats=st.integers(1, 3), ages=st.lists(st.integers(0, 30), min_size=2, max_size=2))
 def test_every_sample_sees_what_its_age_says(repeats, ages):
-    observer = Scheduled.Config(8, 2, repeats=repeats).build(3, query=5)
+    observer = Scheduled.Config(LOOK, repeats=repeats).build(3, query=5)
     features = torch.randn(2, 3, 2, 2, 4)  # two pictures of 2 x 4 cells
     found = observed(observer, features, ages)
     assert found.attention.shape == (2, 2, 16)
@@ -30,10 +31,8 @@ def test_every_sample_sees_what_its_age_says(repeats, ages):
         part, symbols = age // repeats, QUESTION[sample].tolist()
         attention = found.attention[sample].view(2, 2, 8)  # heads, pictures, cells
         if part < 2:
-            alone = ctm.CrossAttention.Config(8, 2).build(3, query=5)
-            alone.load_state_dict({n: t for n, t in observer.state_dict().items() if n not in OWN})
             picture = features[sample : sample + 1, :, part]
-            expected = alone.look(torch.ones(1, 5), alone.prepare(picture))
+            expected = observer.look.attend(torch.ones(1, 5), observer.look.prepare(picture))
             torch.testing.assert_close(found.seen[sample], expected.seen[0])
             torch.testing.assert_close(attention[:, part], expected.attention[0])
             assert not attention[:, 1 - part].any()
@@ -46,20 +45,17 @@ def test_every_sample_sees_what_its_age_says(repeats, ages):
         assert torch.equal(found.seen[sample], expected)
 
 
-OWN = ("indices", "operators.weight")
-
-
 def test_symbols_may_pass_through_the_projection_of_features():
-    observer = Scheduled.Config(8, 2, projected=True).build(3, query=5)
+    observer = Scheduled.Config(LOOK, projected=True).build(3, query=5)
     assert observer.indices.shape == (50, 3)
     found = observed(observer, torch.randn(2, 3, 1, 4), [1, 2])
-    torch.testing.assert_close(found.seen[0], observer.features(observer.indices[1]))
-    torch.testing.assert_close(found.seen[1], observer.features(observer.operators.weight[0]))
+    torch.testing.assert_close(found.seen[0], observer.look.features(observer.indices[1]))
+    torch.testing.assert_close(found.seen[1], observer.look.features(observer.operators.weight[0]))
     assert not observed(observer, torch.randn(2, 3, 1, 4), [4, 9]).seen.any()
 
 
 def test_nothing_reaches_what_is_not_shown():
-    observer = Scheduled.Config(8, 2).build(3, query=5)
+    observer = Scheduled.Config(LOOK).build(3, query=5)
     features = torch.randn(2, 3, 2, 4, requires_grad=True)
     observed(observer, features, [1, 3]).seen.square().sum().backward()
     assert features.grad[0, :, 1].abs().min() > 0
@@ -79,7 +75,7 @@ def test_sinusoids(width, count):
 
 
 def test_how_long_the_input_is_shown():
-    observer = Scheduled.Config(8, 2, repeats=10).build(3, query=5)
+    observer = Scheduled.Config(LOOK, repeats=10).build(3, query=5)
     assert observer.shown((torch.zeros(2, 4, 1, 8, 8), torch.zeros(2, 9))) == 130
 
 
@@ -124,18 +120,19 @@ def test_a_compiled_tick_sees_the_same():
 @pytest.mark.parametrize("name", ["repeats", "operators", "numbers"])
 def test_impossible_schedules_are_refused(name):
     with pytest.raises(ConfigError, match=f"^{name} = 0: expected at least 1$"):
-        Scheduled.Config(8, 2, **{name: 0})
+        Scheduled.Config(LOOK, **{name: 0})
 
 
 def test_features_must_be_of_pictures_in_a_row():
-    Scheduled.Config(8, 2).check(3)
+    Scheduled.Config(LOOK).check(3)
     with pytest.raises(ConfigError, match="an observer of single vectors"):
-        Scheduled.Config(8, 2).check(0)
-    with pytest.raises(ConfigError, match="heads = 3"):
-        Scheduled.Config(8, 3)
+        Scheduled.Config(LOOK).check(0)
+    fourier = LOOK.replace(positions=ctm.FourierPositions.Config())
+    with pytest.raises(ConfigError, match="an embedding for the 3-dimensional features"):
+        Scheduled.Config(fourier).check(3)
 
 
 def test_kind():
-    data = {"kind": "scheduled", "embedding": 4, "heads": 2, "repeats": 10}
-    assert ObserverConfig.from_dict(data) == Scheduled.Config(4, 2, repeats=10)
-    assert Scheduled.Config.from_dict(Scheduled.Config(4, 2).to_dict()) == Scheduled.Config(4, 2)
+    data = {"kind": "scheduled", "look": {"embedding": 4, "heads": 2}, "repeats": 10}
+    assert ObserverConfig.from_dict(data) == Scheduled.Config(ctm.CrossAttention.Config(4, 2), repeats=10)
+    assert Scheduled.Config.from_dict(Scheduled.Config(LOOK).to_dict()) == Scheduled.Config(LOOK)

@@ -23,9 +23,9 @@ def count(inputs: Inputs) -> int:
     return len(several(inputs)[0])
 
 
-def shapes(inputs: Inputs) -> list[torch.Size]:
+def shapes(inputs: Inputs) -> list[tuple[int, ...]]:
     """The shapes of a sample's tensors."""
-    return [tensor.shape[1:] for tensor in several(inputs)]
+    return [tuple(tensor.shape[1:]) for tensor in several(inputs)]
 
 
 def rows(samples: TreeT, start: int, end: int | None = None) -> TreeT:

@@ -44,17 +44,18 @@ class LiteralMachine(nn.Module):
         self, x: Inputs, *others: Tensor, ticks: int | None = None, state: State | None = None, record: bool = False
     ) -> Thoughts:
         model: Any = self.model
-        x, *others = (*several(x), *others)
-        shown = model.observer.shown((x, *others)) if state is None else 0
+        inputs = (*several(x), *others)
+        batch, shown = len(inputs[0]), model.observer.shown(inputs) if state is None else 0
         ticks = ticks or shown + model.config.ticks
-        features = model.backbone(x)
-        tokens = model.observer.embed(features) if isinstance(model.observer, CrossAttention) else None
-        state = model.start(len(x)) if state is None else state
+        features = model.backbone(inputs[0])
+        look = model.observer.look if isinstance(model.observer, Scheduled) else model.observer
+        tokens = look.embed(features) if isinstance(look, CrossAttention) else None
+        state = model.start(batch) if state is None else state
         remembered: Any = state.core
         action, output, ages = state.action, state.output, state.ticks
         z = remembered.post_activations
-        logits = z.new_zeros(len(x), math.prod(model.readout.shape), ticks)
-        certainties = z.new_zeros(len(x), ticks)
+        logits = z.new_zeros(batch, math.prod(model.readout.shape), ticks)
+        certainties = z.new_zeros(batch, ticks)
         notes: list[list[Any]] = [[] for _ in range(5)]
         for tick in range(ticks):
             query: Any = None
@@ -63,19 +64,18 @@ class LiteralMachine(nn.Module):
                 observed = model.observer.prepare(features).features
             else:
                 query = synchronization(model.action, action)
-                if isinstance(model.observer, Scheduled):
-                    observed, attention = attend_in_turn(
-                        model.observer, query, tokens, features.shape[2], *others, ages
-                    )
+                if look is model.observer:
+                    observed, attention = attend(look, query, tokens)
                 else:
-                    observed, attention = attend(model.observer, query, tokens)
+                    turns, (_, question), pictures = ages // model.observer.repeats, inputs, features.shape[2]
+                    observed, attention = attend_in_turn(model.observer, query, tokens, pictures, question, turns)
             remembered = recur(model.core, remembered, observed)
             z = remembered.post_activations
             action, output = accumulate(model.action, action, z), accumulate(model.output, output, z)
             ages = ages + 1
             answer = model.readout.linear(synchronization(model.output, output))
             logits[:, :, tick] = answer
-            certainties[:, tick] = 1 - normalised_entropy(answer.view(len(x), *model.readout.shape))
+            certainties[:, tick] = 1 - normalised_entropy(answer.view(batch, *model.readout.shape))
             read = synchronization(model.output, output)
             for column, value in zip(notes, (remembered.pre_activations, z, query, attention, read), strict=True):
                 column.append(value)
@@ -99,18 +99,17 @@ def attend(
 
 
 def attend_in_turn(
-    observer: Scheduled, query: Tensor, tokens: Tensor, pictures: int, question: Tensor, ages: Tensor
+    observer: Any, query: Tensor, tokens: Tensor, pictures: int, question: Tensor, turns: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Appendix G.5, sample by sample: the picture whose turn it is, or the symbol, or nothing."""
     hidden = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)  # (B, L)
-    turns = [age // observer.repeats for age in ages.tolist()]
-    for sample, turn in enumerate(turns):
+    for sample, turn in enumerate(turns.tolist()):
         if turn < pictures:
             hidden[sample] = True
             hidden[sample].view(pictures, -1)[turn] = False
-    looked, attention = attend(observer, query, tokens, hidden)
+    looked, attention = attend(observer.look, query, tokens, hidden)
     observed = []
-    for sample, turn in enumerate(turns):
+    for sample, turn in enumerate(turns.tolist()):
         if turn < pictures:
             observed.append(looked[sample])
             continue
@@ -118,7 +117,7 @@ def attend_in_turn(
         if turn - pictures < question.shape[1]:
             symbol = int(question[sample, turn - pictures])
             embedding = observer.indices[symbol] if symbol >= 0 else observer.operators.weight[-1 - symbol]
-            observed.append(observer.features(embedding) if observer.projected else embedding)
+            observed.append(observer.look.features(embedding) if observer.projected else embedding)
         else:
             observed.append(torch.zeros_like(looked[sample]))
     return torch.stack(observed), attention

@@ -158,7 +158,7 @@ class ContinuousThoughtMachine(nn.Module):
         """
         x, *others = several(x)
         features = self.backbone(x)  # (B, C, *grid)
-        observer = self.observer.prepare(features, *others)
+        observer = self.observer.prepare((features, *others) if others else features)
         return Prepared(observer, self.core.prepare(ticks), self.action.prepare(), self.output.prepare())
 
     def start(self, batch: int) -> State:

@@ -45,12 +45,12 @@ class Observer(nn.Module):
         """For how many ticks something of the inputs is still to be shown, before an answer is due: by default none."""
         return 0
 
-    def prepare(self, features: Float[Tensor, "B C *grid"], *others: Tensor) -> Any:
+    def prepare(self, features: Any) -> Any:
         """What no tick changes, given to every `step`.
 
         Args:
-            features: what the backbone made of the first tensor of the inputs.
-            others: the other tensors of the inputs, where the observer takes more than one.
+            features: (B, C, *grid) what the backbone made of the inputs; where these are several tensors, a tuple of
+                what it made of the first and the others as they are.
 
         It has a `grid`, the shape of the map of features, and can change its samples: `samples` are its tensors with a
         row for each, all (B, …), and `of(samples)` is the same for others.
@@ -93,7 +93,7 @@ class Observation(NamedTuple):
     """What the machine sees at one tick."""
 
     seen: Tensor  # o (B, E)
-    attention: Tensor | None  # (B, heads, L), where there is attention
+    attention: Any  # (B, heads, L), where there is attention, or nothing
 
 
 class CrossAttention(Observer):
@@ -172,9 +172,9 @@ class CrossAttention(Observer):
 
     def step(self, query: Float[Tensor, "B P"], prepared: Attended, ticks: Int[Tensor, " B"]) -> Observation:
         """Looks at everything, at any tick."""
-        return self.look(query, prepared)
+        return self.attend(query, prepared)
 
-    def look(
+    def attend(
         self, query: Float[Tensor, "B P"], prepared: Attended, hidden: Bool[Tensor, "B L"] | None = None
     ) -> Observation:
         """Looks at the tokens, but for those of each sample that are `hidden`, which may not be all."""

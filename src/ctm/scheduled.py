@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.inputs import Inputs
-from ctm.observers import Attended, CrossAttention, Observation
+from ctm.observers import Attended, CrossAttention, Observation, Observer, ObserverConfig
 
 
-class Scheduled(CrossAttention):
+class Scheduled(Observer):
     """Shows a sample part by part, each for some ticks, as the sample's own age in ticks says.
 
     While it shows a picture, it attends to the features of that picture. While it shows a symbol of the question, the
@@ -22,7 +22,7 @@ class Scheduled(CrossAttention):
     machine is to answer. Features, keys and values of all pictures are computed once, whatever the ticks.
 
     Args:
-        config: width, heads and the schedule.
+        config: attention and the schedule.
         channels: channels of the features.
         query: P, size of the action representation.
 
@@ -31,9 +31,11 @@ class Scheduled(CrossAttention):
     """
 
     @dataclass(frozen=True)
-    class Config(CrossAttention.Config, kind="scheduled"):
+    class Config(ObserverConfig, kind="scheduled"):
         """Pictures one after the other, then the symbols of a question, then nothing."""
 
+        look: CrossAttention.Config
+        """How it looks at a picture; E is its width."""
         repeats: int = 1
         """Ticks for which each picture and each symbol is shown."""
         operators: int = 2
@@ -43,14 +45,18 @@ class Scheduled(CrossAttention):
         projected: bool = False
         """Symbols pass through the projection of the features, as in the authors' LSTM, but not in their CTM."""
 
+        asks: ClassVar[bool] = True
+
         def validate(self) -> None:
-            super().validate()
             for name in ("repeats", "operators", "numbers"):
                 self.require(getattr(self, name) >= 1, name, "at least 1")
 
         def check(self, dimensions: int) -> None:
             self.require(dimensions >= 1, "kind", "an observer of single vectors")
-            super().check(dimensions)
+            self.look.check(dimensions)
+
+        def width(self, channels: int) -> int:
+            return self.look.width(channels)
 
         def build(self, channels: int, query: int) -> "Scheduled":
             return Scheduled(self, channels, query)
@@ -58,9 +64,10 @@ class Scheduled(CrossAttention):
     indices: Tensor
 
     def __init__(self, config: "Scheduled.Config", channels: int, query: int) -> None:
-        super().__init__(config, channels, query)
+        super().__init__()
         self.repeats, self.projected = config.repeats, config.projected
-        width = channels if config.projected else config.embedding
+        self.look = config.look.build(channels, query)
+        width = channels if config.projected else config.look.embedding
         self.operators = nn.Embedding(config.operators, width)
         self.register_buffer("indices", sinusoids(config.numbers, width))
 
@@ -68,10 +75,11 @@ class Scheduled(CrossAttention):
         pictures, question = inputs
         return self.repeats * (pictures.shape[1] + question.shape[1])
 
-    def prepare(self, features: Float[Tensor, "B C *grid"], question: Int[Tensor, "B m"]) -> "Schedule":
-        """Keys and values of all pictures, features (B, C, n, *grid), and embeddings of all symbols."""
-        attended = super().prepare(features)
-        pictures = torch.arange(attended.grid[0], device=features.device)
+    def prepare(self, features: tuple[Float[Tensor, "B C *grid"], Int[Tensor, "B m"]]) -> "Schedule":
+        """Keys and values of all pictures, whose features are (B, C, n, *grid), and embeddings of all symbols."""
+        of_pictures, question = features
+        attended = self.look.prepare(of_pictures)
+        pictures = torch.arange(attended.grid[0], device=question.device)
         cells = math.prod(attended.grid[1:])
         return Schedule(attended, pictures.repeat_interleave(cells), F.pad(self.spell(question), (0, 0, 0, 1)))
 
@@ -79,17 +87,17 @@ class Scheduled(CrossAttention):
         """The embeddings of symbols: indices from 0 up, operators from -1 down."""
         table = torch.cat([self.indices, self.operators.weight])
         symbols = F.embedding(torch.where(question >= 0, question, len(self.indices) - 1 - question), table)
-        return self.features(symbols) if self.projected else symbols
+        return self.look.features(symbols) if self.projected else symbols
 
     def step(self, query: Float[Tensor, "B P"], prepared: "Schedule", ticks: Int[Tensor, " B"]) -> Observation:
         """Attends to the picture that is shown, or reads the symbol that is."""
         part = (ticks // self.repeats).unsqueeze(1)  # (B, 1) which picture, symbol, or more
         looks = part < prepared.grid[0]
         hidden = looks & (prepared.picture != part)  # (B, L); where none is shown all are seen, and it is forgotten
-        looked = self.look(query, prepared.pictures, hidden)
+        looked = self.look.attend(query, prepared.pictures, hidden)
         symbol = (part - prepared.grid[0]).clamp(0, prepared.symbols.shape[1] - 1)  # (B, 1)
         read = prepared.symbols.gather(1, symbol.unsqueeze(-1).expand(-1, -1, prepared.symbols.shape[2])).squeeze(1)
-        attention = looked.attention * looks.unsqueeze(-1)  # none while it reads
+        attention = torch.where(looks.unsqueeze(-1), looked.attention, 0)  # none while it reads
         return Observation(torch.where(looks, looked.seen, read), attention)
 
 
@@ -112,8 +120,8 @@ class Schedule(NamedTuple):
 
     def of(self, samples: tuple[Tensor, ...]) -> "Schedule":
         """The same for other samples."""
-        *pictures, symbols = samples
-        return self._replace(pictures=self.pictures.of(tuple(pictures)), symbols=symbols)
+        keys, values, symbols = samples
+        return self._replace(pictures=self.pictures.of((keys, values)), symbols=symbols)
 
 
 def sinusoids(count: int, width: int) -> Float[Tensor, "{count} {width}"]:

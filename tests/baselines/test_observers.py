@@ -4,7 +4,6 @@ import torch
 import ctm
 from ctm import ConfigError
 
-
 AGES = torch.zeros(2, dtype=torch.int64)
 
 

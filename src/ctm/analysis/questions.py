@@ -1,5 +1,6 @@
 """Questions about digits: what is shown and said at every tick, and how far a machine generalises (Figures 31, 32)."""
 
+import bisect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,14 +40,14 @@ class _Scene(NamedTuple):
     pictures: np.ndarray  # (n, H, W), from 0 to 1
     heat: np.ndarray  # (T, H, W), attention to the picture that is shown, from 0 to 1
     question: list[int]
-    ends: np.ndarray  # (parts + 2,) the tick before which each part begins, and the last one ends
+    ends: list[int]  # (parts + 2,) the tick before which each part begins, and the last one ends
     probabilities: np.ndarray  # (T, C)
     certainty: np.ndarray  # (T,)
     target: int | None
 
     def part(self, tick: int) -> int:
         """Which picture, symbol or (the last) silence is there at a tick."""
-        return int(np.searchsorted(self.ends, tick, side="right")) - 1
+        return bisect.bisect_right(self.ends, tick) - 1
 
 
 def question_picture(
@@ -133,8 +134,7 @@ def numbers_picture(accuracy: Tensor, trained: tuple[tuple[int, int], tuple[int,
 
 def _scene(thoughts: Thoughts, pictures: Tensor, question: Tensor, target: int | None) -> _Scene:
     count, height, width = len(pictures), *pictures.shape[-2:]
-    parts = count + len(question)
-    repeats = thoughts.shown // parts
+    repeats = thoughts.shown // (count + len(question))
     shown = pictures.detach().float().reshape(count, height, width)
     low, high = shown.amin((1, 2), keepdim=True), shown.amax((1, 2), keepdim=True)
     attention = thoughts.noted.attention[0].detach().float().mean(1)  # (T, L)
@@ -143,7 +143,7 @@ def _scene(thoughts: Thoughts, pictures: Tensor, question: Tensor, target: int |
         plain((shown - low) / (high - low).clamp_min(1e-6)),
         plain(contrast(smooth(maps, (height, width)))),
         question.tolist(),
-        np.append(np.arange(parts + 1) * repeats, thoughts.ticks),
+        [*range(0, thoughts.shown + 1, repeats), thoughts.ticks],
         plain(thoughts.logits[0].softmax(-1)),
         plain(thoughts.certainty[0]),
         target,
@@ -179,7 +179,7 @@ def _shown(axes: Axes, scene: _Scene, tick: int) -> None:
     if part < count:
         heat = scene.heat[tick][..., None]
         picture = (1 - 0.7 * heat) * scene.pictures[part][..., None] + 0.7 * heat * HEAT(scene.heat[tick])[..., :3]
-        axes.imshow(picture.clip(0, 1), extent=(0, 1, 0, 1))
+        axes.imshow(picture.clip(0, 1), extent=(0, 1, 0, 1), interpolation="bicubic")
         axes.text(0.04, 0.94, f"picture {part}", color=PAPER, size=8, ha="left", va="top", transform=axes.transAxes)
         return
     axes.set_facecolor(FAINT)
@@ -200,22 +200,22 @@ def _parts(axes: Axes, scene: _Scene, now: int) -> None:
         edge = BLUE if part == now else FAINT
         box: dict[str, Any] = {"facecolor": PAPER, "edgecolor": edge, "linewidth": 1.6, "zorder": 2 + (part == now)}
         axes.add_patch(Rectangle((start + 0.5, 0), end - start, 1, clip_on=False, **box))
-        middle, width = (start + end + 1) / 2, end - start
+        middle, width = (start + end + 1) / 2, float(end - start)
         symbol = scene.question[part - count] if count <= part < count + len(scene.question) else None
         if part < count:
-            _thumbnail(axes, scene.pictures[part], (start + 0.5, 0.06, width, 0.88))
+            _thumbnail(axes, scene.pictures[part], start + 0.5, 0.06, width, 0.88)
         elif symbol is None:
             axes.text(middle, 0.5, "answer" if width * 16 > scene.ends[-1] else "?", ha="center", va="center", size=8)
         elif symbol in SIGNS:
             axes.text(middle, 0.5, SIGNS[symbol], ha="center", va="center", size=13, zorder=4)
         else:
             axes.text(middle, 0.76, str(symbol), ha="center", va="center", size=9, zorder=4)
-            _thumbnail(axes, scene.pictures[symbol], (start + 0.5, 0.06, width, 0.44))
+            _thumbnail(axes, scene.pictures[symbol], start + 0.5, 0.06, width, 0.44)
 
 
-def _thumbnail(axes: Axes, picture: np.ndarray, bounds: tuple[float, float, float, float]) -> None:
-    inset = axes.inset_axes(bounds, transform=axes.transData, zorder=4)
-    inset.imshow(picture, cmap="Greys_r", vmin=0, vmax=1)
+def _thumbnail(axes: Axes, picture: np.ndarray, x: float, y: float, width: float, height: float) -> None:
+    inset = axes.inset_axes((x, y, width, height), transform=axes.transData, zorder=4)
+    inset.imshow(picture, cmap="Greys_r", vmin=0, vmax=1, interpolation="bicubic")
     inset.axis("off")
 
 
@@ -231,7 +231,9 @@ def _answers(axes: Axes, scene: _Scene, tick: int) -> None:
         if end <= tick + 1:
             answer = int(scene.probabilities[end - 1].argmax())
             look: dict[str, Any] = {"size": 8, "weight": "bold", "ha": "center", "va": "center"}
-            axes.text(end, answer, str(answer), color=PAPER if scene.probabilities[end - 1].max() > 0.5 else INK, **look)
+            axes.text(
+                end, answer, str(answer), color=PAPER if scene.probabilities[end - 1].max() > 0.5 else INK, **look
+            )
     if scene.target is not None:
         frame: dict[str, Any] = {"fill": False, "edgecolor": GREEN, "linewidth": 1.6, "clip_on": False}
         axes.add_patch(Rectangle((scene.ends[-2] + 0.5, scene.target - 0.5), ticks - scene.ends[-2], 1, **frame))

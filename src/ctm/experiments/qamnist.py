@@ -8,6 +8,7 @@ from ctm.catalog import register
 from ctm.core import NeuronCore
 from ctm.machine import MachineConfig
 from ctm.neurons import NeuronModels
+from ctm.observers import CrossAttention
 from ctm.pairings import SemiDense
 from ctm.readouts import Readout
 from ctm.scheduled import Scheduled
@@ -76,6 +77,7 @@ PAPER = TrainingConfig(
     checkpoint_every=1000,
 )
 
+
 def qamnist_lstm(repeats: int, neurons: int) -> Experiment:
     """Questions about 1 to 4 digits of MNIST as in the paper, for its LSTM of as many parameters (Table 6)."""
     paper = qamnist_paper(repeats, memory=1)
@@ -114,7 +116,7 @@ def question_model(
     return MachineConfig(
         ticks=repeats,
         backbone=Each.Config(DigitConvolutions.Config(widths, pools)),
-        observer=Scheduled.Config(embedding, 4, repeats=repeats),
+        observer=Scheduled.Config(CrossAttention.Config(embedding, 4), repeats),
         core=NeuronCore.Config(neurons, memory, SynapseMLP.Config(), NeuronModels.Config(hidden)),
         action=Synchronization.Config(SemiDense(synchronized)),
         output=Synchronization.Config(SemiDense(synchronized)),

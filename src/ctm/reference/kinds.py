@@ -193,11 +193,12 @@ def _questions(
     projected: bool,
 ) -> MachineConfig:
     width = arguments["d_input"]
+    look = CrossAttention.Config(width, arguments["heads"], dropout=arguments["dropout"])
     channels = _inputs_of(state_dict, "backbone_digit.layers.0.weight")
     return MachineConfig(
         ticks=arguments["iterations_for_answering"],
         backbone=Each.Config(DigitConvolutions.Config((width, width), (True, True), channels)),
-        observer=Scheduled.Config(width, arguments["heads"], dropout=arguments["dropout"], projected=projected),
+        observer=Scheduled.Config(look, projected=projected),
         core=core,
         action=action,
         output=output,

@@ -72,9 +72,9 @@ FOURIER_OF_MANY_SCALES = (
 )
 
 CROSS_ATTENTION = (
-    Rule(r"observer\.features\.(.+)", r"kv_proj.\1"),
-    Rule(r"observer\.query\.(\w+)", r"q_proj.\1"),
-    Rule(r"observer\.attention\.(.+)", r"attention.\1"),
+    Rule(r"observer\.(?:look\.)?features\.(.+)", r"kv_proj.\1"),
+    Rule(r"observer\.(?:look\.)?query\.(\w+)", r"q_proj.\1"),
+    Rule(r"observer\.(?:look\.)?attention\.(.+)", r"attention.\1"),
 )
 
 SYNAPSES = (

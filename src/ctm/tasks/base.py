@@ -29,7 +29,7 @@ class DataError(Exception):
 class Batch(NamedTuple):
     """Some samples."""
 
-    inputs: Inputs  # (B, …)
+    inputs: Any  # (B, …), or a tuple of several such tensors where the model takes several
     targets: Tensor  # (B, *answer)
 
 
@@ -134,13 +134,13 @@ class Task(ABC):
     def spell(self, answer: Tensor) -> str:
         """One answer, classes (*answer), as a person would write it."""
 
-    def comment(self, thoughts: Thoughts, inputs: Inputs) -> str:
+    def comment(self, thoughts: Thoughts, inputs: Any) -> str:
         """A line about a single thought and its input (1, …): by default, when it was most certain."""
         tick = thoughts.ticks - thoughts.due.ticks + int(thoughts.due.most_certain_tick()[0, -1])
         return f"most certain at tick {tick + 1} of {thoughts.ticks}: {float(thoughts.certainty[0, tick]):.3f}"
 
     @abstractmethod
-    def animate(self, thoughts: Thoughts, inputs: Inputs, target: Tensor | None) -> Iterator["np.ndarray"]:
+    def animate(self, thoughts: Thoughts, inputs: Any, target: Tensor | None) -> Iterator["np.ndarray"]:
         """Frames (H, W, 3) of the machine thinking about a single sample.
 
         Args:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
@@ -82,7 +82,6 @@ class QuestionsAboutDigits(Task):
         ranges = (self.config.digits, self.config.operations)
         digits, operations = (int(torch.randint(least, most + 1, (), generator=source)) for least, most in ranges)
         pictures, labels = self.images.batch(seed, iteration, size * digits)
-        assert isinstance(pictures, Tensor)
         return self._ask(pictures, labels.view(size, digits), operations, source)
 
     def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
@@ -124,15 +123,17 @@ class QuestionsAboutDigits(Task):
     def spell(self, answer: Tensor) -> str:
         return str(int(answer))
 
-    def animate(self, thoughts: Thoughts, inputs: Inputs, target: Tensor | None) -> "Iterator[np.ndarray]":
+    def animate(self, thoughts: Thoughts, inputs: Any, target: Tensor | None) -> "Iterator[np.ndarray]":
         from ctm.analysis.questions import question_frames
 
-        return question_frames(thoughts, *(part[0] for part in inputs), None if target is None else int(target))
+        pictures, question = inputs
+        return question_frames(thoughts, pictures[0], question[0], None if target is None else int(target))
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
         from ctm.analysis.questions import question_picture
 
-        yield "question", question_picture(thoughts, *(part[0] for part in samples.inputs), int(samples.targets[0]))
+        pictures, question = samples.inputs
+        yield "question", question_picture(thoughts, pictures[0], question[0], int(samples.targets[0]))
 
     def trials(self, model: ContinuousThoughtMachine) -> "Iterator[tuple[str, Figure]]":
         from ctm.analysis.questions import accuracy_of_numbers, numbers_picture
@@ -147,9 +148,7 @@ class QuestionsAboutDigits(Task):
         return Batch((pictures, question), results(question, labels)[:, -1])
 
     def _pictures(self, which: Split, indices: Tensor) -> Tensor:
-        stored = self.images.splits[which].inputs
-        assert isinstance(stored, Tensor)
-        return self.images.inputs(stored[indices])
+        return self.images.inputs(self.images.splits[which].inputs[indices])
 
     def _resized(self, pictures: Tensor) -> Tensor:
         size = (self.config.resolution,) * 2
