@@ -97,6 +97,13 @@ def test_a_machine_takes_pictures_and_a_question():
     assert later.state.ticks.tolist() == [thoughts.ticks + 3] * 2
 
 
+def test_the_wrong_number_of_inputs_is_named():
+    with pytest.raises(ValueError, match=r"expected two tensors: pictures \(B, n, …\) and symbols"):
+        ctm.build("qamnist/quick")(torch.zeros(1, 2, 1, 8, 8))
+    with pytest.raises(ValueError, match="2 tensors: expected one"):
+        ctm.build("digits")(torch.zeros(1, 1, 8, 8), QUESTION)
+
+
 COMPILED = """
 import torch, ctm
 model = ctm.build("qamnist/quick").eval()

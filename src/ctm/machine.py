@@ -124,7 +124,8 @@ class ContinuousThoughtMachine(nn.Module):
             the answers of all ticks with their certainty, and the state to go on from.
 
         Raises:
-            ValueError: if `ticks` is not positive, or the state is one of another number of samples.
+            ValueError: if `ticks` is not positive, the state is one of another number of samples, or the observer
+                takes more or fewer tensors.
         """
         inputs = (*several(x), *others)
         batch, shown = len(inputs[0]), self.observer.shown(inputs)
@@ -134,8 +135,7 @@ class ContinuousThoughtMachine(nn.Module):
         if state is not None and (samples := len(state.ticks)) != batch:
             raise ValueError(f"state of {samples} samples: expected {batch}, as many as x has")
         prepared = self.prepare(inputs, ticks)
-        shown = shown if state is None else 0
-        state = self.start(batch) if state is None else state
+        shown, state = (shown, self.start(batch)) if state is None else (0, state)
         outputs, notes = [], []
         for _ in range(ticks):
             before, (state, observation) = state, self.step(state, prepared)

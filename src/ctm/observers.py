@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.config import Config
-from ctm.inputs import Inputs
+from ctm.inputs import Inputs, several
 from ctm.positions import NoPositions, PositionConfig
 from ctm.precision import at_least_float32
 from ctm.sharing import SharedProduct
@@ -42,7 +42,15 @@ class Observer(nn.Module):
     """Base of the observers."""
 
     def shown(self, inputs: Inputs) -> int:
-        """For how many ticks something of the inputs is still to be shown, before an answer is due: by default none."""
+        """For how many ticks something of the inputs is still to be shown, before an answer is due: by default none.
+
+        Raises:
+            ValueError: if there are more or fewer tensors than the observer takes.
+        """
+        if (tensors := len(several(inputs))) != 1:
+            raise ValueError(
+                f"{tensors} tensors: expected one, since this machine does not show its input part by part"
+            )
         return 0
 
     def prepare(self, features: Any) -> Any:

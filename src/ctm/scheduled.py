@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctm.inputs import Inputs
+from ctm.inputs import Inputs, several
 from ctm.observers import Attended, CrossAttention, Observation, Observer, ObserverConfig
 
 
@@ -72,6 +72,8 @@ class Scheduled(Observer):
         self.register_buffer("indices", sinusoids(config.numbers, width))
 
     def shown(self, inputs: Inputs) -> int:
+        if len(several(inputs)) != 2:
+            raise ValueError("expected two tensors: pictures (B, n, …) and symbols of a question (B, m)")
         pictures, question = inputs
         return self.repeats * (pictures.shape[1] + question.shape[1])
 

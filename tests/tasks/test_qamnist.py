@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import ctm
 from ctm import ConfigError, DataError
+from ctm.cli import main
 from ctm.tasks.digits import Digits
 from ctm.tasks.qamnist import QuestionsAboutDigits
 from ctm.tasks.qamnist.questions import draw_questions, parse_question, results, spell_question
@@ -198,3 +199,36 @@ def test_models_that_cannot_be_asked_are_refused():
 def test_an_experiment_survives_a_dictionary():
     experiment = ctm.preset("qamnist/quick")
     assert ctm.Experiment.from_dict(experiment.to_dict()) == experiment
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Three iterations, with micro-batches and a random number of ticks to answer."""
+    experiment = ctm.preset("qamnist/quick")
+    training = experiment.training.replace(
+        iterations=3, batch_size=8, accumulate=2, least_ticks=1, evaluate_every=3, checkpoint_every=3, log_every=1
+    )
+    small = experiment.replace(task=experiment.task.replace(evaluation_samples=3), training=training)
+    run = ctm.Run.create(tmp_path_factory.mktemp("runs") / "questions", small)
+    assert not ctm.train(run, quiet=True).interrupted
+    return run
+
+
+def test_a_run_learns_and_is_evaluated(trained):
+    lines = trained.metrics()
+    assert [line["iteration"] for line in lines if "split" not in line] == [1, 2, 3]
+    assert len(lines[-1]["accuracy_by_tick"]) == trained.experiment.model.ticks
+
+
+def test_a_question_is_answered_from_the_command_line(trained, capsys, tmp_path):
+    path = str(trained.path)
+    assert main(["think", path, "--text", "3 17: 0 + 1 - 0", "--output", str(tmp_path / "thought.gif")]) == 0
+    answer, sure, animation = capsys.readouterr().out.splitlines()
+    assert answer.removeprefix("answer: ") in list("0123456789")
+    assert sure.startswith(("most certain at tick 15 of 16", "most certain at tick 16 of 16"))
+    assert animation == f"animation: {tmp_path / 'thought.gif'}"
+    assert main(["think", path, "--text", "one plus two"]) == 2
+    assert "'one plus two': expected places of digits" in capsys.readouterr().err
+    assert main(["evaluate", path, "--until", "0.9"]) == 0
+    assert main(["evaluate", path, "--budget", "1.5", "--ticks", "3"]) == 0
+    assert "all ticks" in capsys.readouterr().out
