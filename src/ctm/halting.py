@@ -49,6 +49,7 @@ def think(
         answer: how to choose among the answers up to then, a rule of `Thoughts.answers`; the threshold of "sure" is
             `until`.
         every: look only after every so many ticks who is certain, which makes a GPU wait; must divide `max_ticks`.
+            Ticks count from the start here, so that samples shown part by part may think a little longer.
         batch: how many samples are thought about at a time.
 
     Returns:

@@ -79,7 +79,7 @@ PAPER = TrainingConfig(
 
 
 def qamnist_lstm(repeats: int, neurons: int) -> Experiment:
-    """Questions about 1 to 4 digits of MNIST as in the paper, for its LSTM of as many parameters (Table 6)."""
+    """Questions about 1 to 4 digits of MNIST for the paper's LSTM of as many parameters (Table 6)."""
     paper = qamnist_paper(repeats, memory=1)
     observer = paper.model.observer
     assert isinstance(observer, Scheduled.Config)
