@@ -205,7 +205,7 @@ def _parts(axes: Axes, scene: _Scene, now: int) -> None:
         if part < count:
             _thumbnail(axes, scene.pictures[part], start + 0.5, 0.06, width, 0.88)
         elif symbol is None:
-            axes.text(middle, 0.5, "answer" if width * 16 > scene.ends[-1] else "?", ha="center", va="center", size=8)
+            axes.text(middle, 0.5, "answer" if 12 * width > scene.ends[-1] else "?", ha="center", va="center", size=8)
         elif symbol in SIGNS:
             axes.text(middle, 0.5, SIGNS[symbol], ha="center", va="center", size=13, zorder=4)
         else:
@@ -214,7 +214,7 @@ def _parts(axes: Axes, scene: _Scene, now: int) -> None:
 
 
 def _thumbnail(axes: Axes, picture: np.ndarray, x: float, y: float, width: float, height: float) -> None:
-    inset = axes.inset_axes((x, y, width, height), transform=axes.transData, zorder=4)
+    inset = axes.inset_axes((x + 0.05 * width, y, 0.9 * width, height), transform=axes.transData, zorder=4)
     inset.imshow(picture, cmap="Greys_r", vmin=0, vmax=1, interpolation="bicubic")
     inset.axis("off")
 
