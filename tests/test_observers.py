@@ -106,6 +106,8 @@ def test_positions_must_fit_the_grid():
     for positions, dimensions in ((RotationalPositions.Config(2), 1), (FourierPositions.Config(), 1)):
         with pytest.raises(ConfigError, match=f"an embedding for the {dimensions}-dimensional features"):
             CrossAttention.Config(8, 2, positions).check(dimensions)
+    with pytest.raises(ConfigError, match="kind = 'cross_attention': expected direct, since a single vector"):
+        CrossAttention.Config(8, 2).check(0)
 
 
 def test_direct_sees_the_features_themselves_at_every_tick():

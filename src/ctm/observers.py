@@ -138,6 +138,7 @@ class CrossAttention(Observer):
             self.require(0 <= self.dropout < 1, "dropout", "0 <= dropout < 1")
 
         def check(self, dimensions: int) -> None:
+            self.require(dimensions >= 1, "kind", "direct, since a single vector of features has no places to look at")
             self.require(
                 self.positions.dimensions in (None, dimensions),
                 "positions",

@@ -113,7 +113,7 @@ def waits_picture(numbers: Tensor, said: Emissions, bins: int = 12) -> Figure:
     by_index.set(title="Wait before each number", xlabel="place in the answer", ylabel="ticks")
     by_index.xaxis.set_major_locator(whole_numbers())
     by_index.set_ylim(bottom=0)
-    by_index.legend(loc="upper right")
+    by_index.legend(loc="best")
 
     gaps, waits = (plain(values) for values in gaps_and_waits(numbers, said))
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(waits))  # waits are whole numbers, and hide each other
@@ -125,7 +125,7 @@ def waits_picture(numbers: Tensor, said: Emissions, bins: int = 12) -> Figure:
     if len(gaps):
         by_gap.set_xlim(*np.quantile(gaps, (0.002, 0.998)))
     by_gap.set_ylim(bottom=0)
-    for handle in by_gap.legend(loc="upper right", markerscale=2).legend_handles:
+    for handle in by_gap.legend(loc="upper left", markerscale=2).legend_handles:
         handle.set_alpha(1)
     for axes in (by_index, by_gap):
         axes.grid(axis="y")
@@ -179,7 +179,7 @@ def sorting_picture(numbers: Tensor, said: Emissions) -> Figure:
             axes.vlines(place + offset, 0, height, color=RED if height > 0 else GREEN, linewidth=3.5)
         axes.set_yticks([-1, 0, 1], [f"{-reach:.2g}", "0", f"{reach:+.2g}"])
         axes.set_ylim(-1.05, 1.05)
-    figure.axes[0].set_title("Lists: ticks waited more (red) or less (green) than usual before each number")
+    figure.axes[0].set_title(f"{lists} lists: ticks waited more (red) or less (green) than usual before each number")
     figure.axes[-1].set_xlabel("number")
     return figure
 

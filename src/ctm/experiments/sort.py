@@ -23,9 +23,9 @@ def sort_quick() -> Experiment:
         task=Sort.Config(numbers=8),
         model=sort_model(numbers=8, ticks=20, neurons=128, memory=10, hidden=4, pairs=64),
         training=TrainingConfig(
-            iterations=12_000,
+            iterations=10_000,
             batch_size=128,
-            optimizer=AdamW(learning_rate=4e-3),
+            optimizer=AdamW(learning_rate=8e-3),
             schedule=Cosine(warmup=100),
             clipping=NormClipping(1.0),
             evaluate_every=1000,
