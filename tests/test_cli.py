@@ -10,8 +10,10 @@ import yaml
 from PIL import Image
 
 import ctm
+from ctm.baselines import feed_forward
 from ctm.cli import main
-from ctm.training import Run
+from ctm.training import Run, train
+from ctm.training.comparison import Outcome
 
 TINY = [
     *("--task.length", "4", "--model.readout.answer", "4", "--task.evaluation-samples", "20"),
@@ -160,6 +162,61 @@ def test_thinking_about_what_was_typed(run, tmp_path, capsys):
     )
     assert typed[:-1] == from_file[:-1]
     assert typed[-1] == f"animation: {run / 'figures' / 'think-text.gif'}"
+
+
+COMPARED = [
+    *("compare", "parity/quick", "parity/quick-lstm"),
+    *("--task.evaluation-samples", "20", "--training.iterations", "2"),
+]
+
+
+def test_a_comparison_and_what_comes_of_it(tmp_path, capsys):
+    command = [*COMPARED, "--seeds", "0", "2", "--out", tmp_path, "--quiet"]
+    out = said(capsys, *command)
+    lines = [line.split(" | ") for line in out.splitlines() if line.startswith("| parity")]
+    assert [line[0] for line in lines] == ["| parity/quick", "| parity/quick-lstm"]
+    assert all("±" in line[3] for line in lines)
+    assert out.splitlines()[-3:] == [str(tmp_path / name) for name in ("results.json", "results.md", "comparison.png")]
+    assert (tmp_path / "comparison.png").stat().st_size > 1000
+    assert Run.open(tmp_path / "parity-quick-lstm" / "seed-2").experiment.task.second == "last"
+    assert said(capsys, *command) == out
+
+
+def test_a_stopped_comparison_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ctm.training.comparison.compare", lambda *_, **__: Outcome(2, []))
+    assert main([*COMPARED, "--out", str(tmp_path)]) == 130
+    assert capsys.readouterr().out == "stopped; the same command goes on\n"
+
+
+def test_a_comparison_of_which_a_run_fails(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ctm.training.comparison.compare", lambda *_, **__: Outcome(None, ["seed-0: bad luck"]))
+    assert main([*COMPARED, "--out", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert "0 of 3" in out
+    assert err == "ctm: seed-0: bad luck\n"
+
+
+def test_experiments_in_files_need_nothing_else(tmp_path, capsys):
+    """In a fresh process, that knows no kinds of parts before it reads the file."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(said(capsys, "presets", "parity/quick-lstm"))
+    options = ["--training.iterations", "1", "--task.evaluation-samples", "5", "--quiet"]
+    command = [sys.executable, "-m", "ctm.cli", "train", str(path), "--run", str(tmp_path / "run"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"trained: {tmp_path / 'run'}\n"
+
+
+def test_models_that_see_all_at_once_have_answers_but_no_pictures_of_looking(tmp_path, capsys):
+    digits = ctm.preset("digits")
+    training = digits.training.replace(iterations=1, accelerator="cpu")
+    run = Run.create(tmp_path / "run", digits.replace(model=feed_forward(digits.model), training=training))
+    train(run, quiet=True)
+    lines = said(capsys, "think", run.path, "--index", "1").splitlines()
+    assert [line.split(":")[0] for line in lines] == ["answer", "truth", "most certain at tick 1 of 1"]
+    assert "this model sees all at once" in refused(capsys, "think", run.path, "--output", "x.gif")
+    assert [Path(line).name for line in said(capsys, "figures", run.path).splitlines()] == ["training.png"]
+    full, until = (json.loads(said(capsys, "evaluate", run.path, "--json", *more)) for more in ((), ("--until", "0.9")))
+    assert until["stopped"]["accuracy"] == pytest.approx(full["accuracy"])
 
 
 def test_presets_are_listed_and_shown(capsys):

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+from pathlib import Path
 
 import pytest
 from cyclopts import CycloptsError
@@ -7,7 +8,7 @@ from rich.console import Console
 
 import ctm
 from ctm import ConfigError
-from ctm.options import load_experiment, settings_of, training_app, with_settings
+from ctm.options import experiments_of, load_experiment, settings_of, training_app, with_options, with_settings
 
 TRAINABLE = [name for name in ctm.presets() if isinstance(ctm.preset(name), ctm.Experiment)]
 
@@ -133,3 +134,60 @@ def test_an_experiment_from_a_file(tmp_path):
 def test_what_cannot_be_trained(preset, message):
     with pytest.raises(ConfigError, match=message):
         training_app(preset)
+
+
+def test_settings_of_a_preset_as_on_the_command_line():
+    changed = with_options("parity/quick", ["--training.iterations", "7", "--task.second=last"])
+    preset = ctm.preset("parity/quick")
+    training = preset.training.replace(iterations=7)
+    assert changed == preset.replace(training=training, task=preset.task.replace(second="last"))
+    assert with_options("digits", []) == ctm.preset("digits")
+
+
+def test_settings_are_changed_in_all_models_of_a_comparison(tmp_path):
+    found = experiments_of(["parity/quick", "parity/quick-lstm", "--training.batch-size", "8"])
+    assert list(found) == ["parity/quick", "parity/quick-lstm"]
+    assert {experiment.training.batch_size for experiment in found.values()} == {8}
+    path = tmp_path / "models.yaml"
+    path.write_text("CTM: parity/quick\nLSTM: parity/quick-lstm\n")
+    named = experiments_of(["--training.batch-size", "8"], path)
+    assert named == {"CTM": found["parity/quick"], "LSTM": found["parity/quick-lstm"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["parity/quick", "parity/quick-lstm", "--model.core.memory", "3"], "^parity/quick-lstm: Unknown option"),
+        (["parity/quick", "--model.ticks", "0"], "^parity/quick: model.ticks = 0: expected at least 1"),
+        (["parity/quick", "--training.seed", "1"], "give seeds as --seeds 0 1 2, not as --training.seed"),
+        (["parity/quick", "--training.seed=1"], "give seeds as --seeds 0 1 2, not as --training.seed"),
+        (["parity/quick", "--run", "x"], "^parity/quick: Unknown option: --run"),
+        (["mazes/lstm-1"], "'mazes/lstm-1': a model without a task"),
+    ],
+)
+def test_mistakes_of_a_comparison_name_the_model(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        experiments_of(arguments)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        ("- a", "expected a line NAME: PRESET"),
+        ("a: 3", "expected a line NAME: PRESET"),
+        ("'.': digits", "expected a line NAME: PRESET"),
+        ("a: {", "while parsing"),
+    ],
+)
+def test_files_of_models_that_are_none(tmp_path, content, message):
+    path = tmp_path / "models.yaml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError, match=rf"models\.yaml: {message}"):
+        experiments_of([], path)
+
+
+def test_presets_and_a_file_of_models_are_too_much():
+    with pytest.raises(ConfigError, match=r"give presets, such as digits, or --models x\.yaml, not both"):
+        experiments_of(["digits"], Path("x.yaml"))

@@ -18,3 +18,16 @@ def test_the_code_of_the_readme_runs(title: str) -> None:
     exec(block, names)
     logits = names["thoughts"].logits
     assert logits.shape[1:] == (names["model"].config.ticks, 10)
+
+
+def test_the_baselines_of_the_readme_and_the_documentation_are_made() -> None:
+    import ctm
+
+    documented = (README.parent / "docs" / "baselines.md").read_text(encoding="utf-8")
+    (block,) = [block for block in BLOCKS if "from ctm.baselines import" in block]
+    (longer,) = re.findall(r"```python\n(.*?)```", documented, re.DOTALL)
+    names: dict = {"ctm": ctm}
+    exec(block, names)
+    assert names["model"].config.core.layers == 1
+    exec(longer, names)
+    assert (names["baseline"].model.core.layers, names["baseline"].task.second) == (2, "last")

@@ -1,4 +1,5 @@
 from . import analysis as analysis
+from . import baselines as baselines
 from . import literal as literal
 from . import reference as reference
 from . import tasks as tasks

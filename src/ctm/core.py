@@ -22,6 +22,9 @@ class CoreConfig(Config):
     neurons: int
     """D, the number of neurons, the width of the latent state."""
 
+    def validate(self) -> None:
+        self.require(self.neurons >= 1, "neurons", "at least 1")
+
     @abstractmethod
     def build(self, observed: int) -> "Core":
         """Makes the core for observations of width E = `observed`."""
@@ -83,7 +86,7 @@ class NeuronCore(Core):
         """The neuron-level models."""
 
         def validate(self) -> None:
-            self.require(self.neurons >= 1, "neurons", "at least 1")
+            super().validate()
             self.require(self.memory >= 1, "memory", "at least 1")
 
         def build(self, observed: int) -> "NeuronCore":

@@ -96,7 +96,8 @@ def experiments_of(arguments: list[str], models: Path | None = None) -> dict[str
 def _read_names(path: Path) -> dict[str, str]:
     """What a YAML file calls some presets."""
     found = read_yaml(path)
-    if not isinstance(found, dict) or not all(isinstance(word, str) for item in found.items() for word in item):
+    words = [word for item in found.items() for word in item] if isinstance(found, dict) else [None]
+    if not all(isinstance(word, str) and word.strip("./ ") for word in words):
         raise ConfigError(f"{path}: expected a line NAME: PRESET for each model")
     return found
 

@@ -4,6 +4,7 @@ import ctm
 from ctm.baselines import parameters
 from ctm.catalog import model_config
 from ctm.experiments.baselines import VARIANTS, mazes_15
+from ctm.options import with_options
 
 
 @pytest.mark.parametrize(
@@ -57,9 +58,6 @@ def test_variants_differ_only_in_their_model_and_the_tick_of_an_lstms_loss(suffi
 
 
 def test_both_losses_of_figure_18_are_an_option():
-    from ctm.options import settings_of, with_settings
-
     lstm = ctm.preset("parity/lstm-10")
-    assert lstm.task.second == "last"
-    certain = with_settings(lstm, settings_of(lstm.replace(task=lstm.task.replace(second="most_certain")))())
-    assert certain.task.second == "most_certain"
+    certain = with_options("parity/lstm-10", ["--task.second", "most_certain"])
+    assert certain == lstm.replace(task=lstm.task.replace(second="most_certain")) != lstm

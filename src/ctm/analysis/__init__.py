@@ -3,6 +3,7 @@
 Stills are matplotlib figures (`.savefig(path)`); animations are frames for `video.save_animation(frames, path)`.
 
     curves      training_curves
+    comparison  comparison_report, comparison_picture: several models, means over seeds
     over_ticks  OverTicks, accuracy_over_ticks, certainty_over_ticks
     stopping    stopping, stopping_picture
     neurons     neuron_traces

@@ -1,6 +1,7 @@
 """How several models learn, each averaged over its seeds (Figures 6b, 9, 18, 26)."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ctm.training.results import results, table
 
 Line = Mapping[str, Any]
 COLOURS = (*SERIES, RED, INK, MUTED)
+LETTERS = 116
+"""Letters of a legend that fit into the width of a picture."""
 
 
 def comparison_report(comparison: Comparison) -> Iterator[Path]:
@@ -44,22 +47,26 @@ def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: s
     Returns:
         a figure with two or three panels: means over seeds, with one standard deviation to both sides shaded.
     """
-    scores = dict.fromkeys(["accuracy", headline])
-    panels = [("train", "loss"), *(("test", score) for score in scores if _anyone_has(runs, score))]
-    figure = canvas(height=3.1)
-    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.27, top=0.91, wspace=0.2)
+    everything = (line for model in runs.values() for lines in model for line in lines if "split" in line)
+    scores = ["accuracy", headline] if any("accuracy" in line for line in everything) else [headline]
+    panels = [("train", "loss"), *(("test", score) for score in dict.fromkeys(scores))]
+    columns = max(1, LETTERS // (max(map(len, runs)) + 6))
+    legend = 0.19 * math.ceil(len(runs) / columns)  # inches
+    height = 2.7 + legend
+    figure = canvas(height)
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=(0.5 + legend) / height, top=1 - 0.25 / height, wspace=0.2)
     for axes, (split, score) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for (name, lines), colour in zip(runs.items(), COLOURS * len(runs), strict=False):
             _curve(axes, lines, split, score, colour, name)
-        axes.set(title=f"{split.capitalize()}ing loss" if score == "loss" else score.replace("_", " ").capitalize())
-        axes.set_xlabel("iteration")
+        title = "Training loss" if split == "train" else f"Test {score.replace('_', ' ')}"
+        axes.set(title=title, xlabel="iteration")
         axes.grid(axis="y")
     figure.axes[0].set_yscale("log")
     for axes in figure.axes[1:]:
         axes.set_ylim(0, 1.02)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="lower center", ncols=min(len(labels), 4))
+        figure.legend(handles, labels, loc="lower center", ncols=columns)
     return figure
 
 
@@ -79,7 +86,3 @@ def _curve(axes: Axes, runs: Sequence[Sequence[Line]], split: str, score: str, c
         spread = values.std(0, ddof=1)
         low = np.maximum(mean - spread, values.min(0))  # a loss stays above 0
         axes.fill_between(iterations, low, mean + spread, color=colour, alpha=0.16, linewidth=0)
-
-
-def _anyone_has(runs: Mapping[str, Sequence[Sequence[Line]]], score: str | None) -> bool:
-    return any(score in line for model in runs.values() for lines in model for line in lines if "split" in line)

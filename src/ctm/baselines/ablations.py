@@ -8,6 +8,7 @@ is at a disadvantage. This gives the widths of the paper's LSTMs for parity and,
 """
 
 import bisect
+import functools
 from collections.abc import Callable
 
 import torch
@@ -23,6 +24,7 @@ MOST = 1 << 15
 """The largest width that is tried."""
 
 
+@functools.cache
 def parameters(model: MachineConfig) -> int:
     """How many parameters a machine has."""
     with torch.device("meta"):

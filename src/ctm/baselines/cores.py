@@ -46,7 +46,7 @@ class LSTMCore(Core):
         states to begin with, as in the authors' code and all other published counts."""
 
         def validate(self) -> None:
-            self.require(self.neurons >= 1, "neurons", "at least 1")
+            super().validate()
             self.require(self.layers >= 1, "layers", "at least 1")
 
         def build(self, observed: int) -> "LSTMCore":
@@ -117,9 +117,6 @@ class SynapseCore(Core):
         synapses: SynapseConfig
         """How neurons are connected."""
 
-        def validate(self) -> None:
-            self.require(self.neurons >= 1, "neurons", "at least 1")
-
         def build(self, observed: int) -> "SynapseCore":
             return SynapseCore(self, observed)
 
@@ -154,7 +151,7 @@ class FeedForwardCore(Core):
         """Probability that one of its outputs is dropped in training."""
 
         def validate(self) -> None:
-            self.require(self.neurons >= 1, "neurons", "at least 1")
+            super().validate()
             self.require(0 <= self.dropout < 1, "dropout", "0 <= dropout < 1")
 
         def build(self, observed: int) -> "FeedForwardCore":

@@ -17,7 +17,8 @@ from ctm.training.config import Experiment
 from ctm.training.engine import train
 from ctm.training.interruption import Interruption
 from ctm.training.run import Run
-from ctm.training.sitting import Diverged
+
+_TOLD = (-signal.SIGTERM, 128 + signal.SIGTERM)  # how a process ends that was asked to
 
 
 class Comparison:
@@ -111,7 +112,7 @@ def compare(
             print(f"{number} of {len(waiting)}: {run.path}", flush=True)
         try:
             outcome = train(run, quiet=quiet)
-        except Diverged as error:
+        except RunError as error:
             failures.append(f"{run.path}: {error}")
             continue
         if outcome.signal is not None:
@@ -146,7 +147,7 @@ def _side_by_side(waiting: list[Run], jobs: int, quiet: bool, after_each: Callab
                     run = active.pop(process)
                     if finished(run):
                         after_each()
-                    elif not told:
+                    elif not (told and process.returncode in _TOLD):
                         last = (run.path / "log.txt").read_text(errors="replace").splitlines()[-1:]
                         failures.append(f"{run.path}: {' '.join(last).removeprefix('ctm: ')} ({process.returncode})")
                 time.sleep(0.05)
