@@ -43,8 +43,8 @@ def leaves(state) -> list[Tensor]:
         ("cifar10/paper", 1_032_648),
         ("qamnist/paper-1", 2_501_388),
         ("qamnist/paper-10", 3_413_772),
-        ("qamnist/paper-1-lstm", 2_507_218),
-        ("qamnist/paper-10-lstm", 3_418_954),
+        ("qamnist/lstm-1", 2_507_218),
+        ("qamnist/lstm-10", 3_418_954),
     ],
 )
 def test_published_numbers_of_parameters(name, count):

@@ -78,8 +78,12 @@ PAPER = TrainingConfig(
 )
 
 
+for _repeats, _memory in ((1, 3), (10, 30)):
+    register(f"qamnist/paper-{_repeats}")(functools.partial(qamnist_paper, _repeats, _memory))
+
+
 def qamnist_lstm(repeats: int, neurons: int) -> Experiment:
-    """Questions about 1 to 4 digits of MNIST for the paper's LSTM of as many parameters (Table 6)."""
+    """An LSTM for questions about digits of MNIST as in the paper (Table 6), trained at the last tick."""
     paper = qamnist_paper(repeats, memory=1)
     observer = paper.model.observer
     assert isinstance(observer, Scheduled.Config)
@@ -95,10 +99,7 @@ def qamnist_lstm(repeats: int, neurons: int) -> Experiment:
 
 
 for _repeats, _neurons in ((1, 741), (10, 875)):
-    register(f"qamnist/paper-{_repeats}-lstm")(functools.partial(qamnist_lstm, _repeats, _neurons))
-
-for _repeats, _memory in ((1, 3), (10, 30)):
-    register(f"qamnist/paper-{_repeats}")(functools.partial(qamnist_paper, _repeats, _memory))
+    register(f"qamnist/lstm-{_repeats}")(functools.partial(qamnist_lstm, _repeats, _neurons))
 
 
 def question_model(
