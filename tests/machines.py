@@ -2,9 +2,13 @@
 
 import torch
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 import ctm
+from ctm.inputs import Inputs, each_tensor
+
+SYMBOLS = ((0, 2), (-2, 0), (0, 2))
+"""What may stand in a question about two pictures: index, operator, index."""
 
 
 @st.composite
@@ -58,11 +62,15 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
         ),
         (ctm.Given.Config(channels=6, dimensions=2), ctm.NoPositions()),
         (ctm.Given.Config(channels=6, dimensions=0), None),
+        (ctm.Each.Config(ctm.DigitConvolutions.Config((6,), (True,))), ctm.NoPositions()),
     )
     backbone, positions = draw(st.sampled_from(observers))
     heads = draw(st.sampled_from([1, 2, 4]))
     if positions is None:
         observer = ctm.Direct.Config()
+    elif isinstance(backbone, ctm.Each.Config):
+        look = ctm.CrossAttention.Config(8, heads, dropout=draw(dropout))
+        observer = ctm.Scheduled.Config(look, repeats=draw(st.integers(1, 2)), projected=draw(st.booleans()))
     elif isinstance(backbone, ctm.Given.Config) and draw(st.booleans()):
         observer = draw(st.sampled_from([ctm.Whole.Config(), ctm.Whole.Config(cells=12)]))
     else:
@@ -88,10 +96,22 @@ def perturbed(model: nn.Module) -> nn.Module:
     return model
 
 
-def inputs_for(config: ctm.MachineConfig, batch: int) -> Tensor:
-    """Random inputs that the backbone takes."""
+def inputs_for(config: ctm.MachineConfig, batch: int) -> Inputs:
+    """Random inputs that the machine takes."""
+    if shows_in_turn(config):
+        return torch.randn(batch, 2, 1, 4, 6), torch.stack([torch.randint(*ends, (batch,)) for ends in SYMBOLS], dim=1)
     if isinstance(config.backbone, ctm.TokenEmbedding.Config):
         return torch.randint(2, (batch, 7)) * 2.0 - 1
     if isinstance(config.backbone, ctm.DigitConvolutions.Config):
         return torch.randn(batch, 1, 8, 6)
     return torch.randn(batch, 6, *(3, 4)[: config.backbone.dimensions])
+
+
+def shows_in_turn(config: ctm.MachineConfig) -> bool:
+    """Whether the machine sees two pictures and three symbols, one after the other."""
+    return isinstance(config.observer, ctm.Scheduled.Config)
+
+
+def doubled(inputs: Inputs) -> Inputs:
+    """Numbers in double precision, symbols as they are."""
+    return each_tensor(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, inputs)

@@ -39,6 +39,8 @@ def test_models_answer_what_their_tasks_ask(name):
     if name.startswith("parity"):
         assert experiment.model.readout.answer == (experiment.task.length,)
         assert experiment.model.readout.classes == 2
+    elif name.startswith("sort"):
+        assert experiment.model.readout == ctm.Readout.Config(classes=experiment.task.numbers + 1)
     else:
         assert (experiment.model.readout.answer, experiment.model.readout.classes) == ((), 10)
 
@@ -55,7 +57,13 @@ def test_parity_is_as_published(ticks, memory):
 
 @pytest.mark.parametrize(
     ("name", "batch"),
-    [("digits", (3, 1, 8, 8)), ("mnist", (2, 1, 28, 28)), ("parity/quick", (2, 9)), ("cifar10/paper", (1, 3, 32, 32))],
+    [
+        ("digits", (3, 1, 8, 8)),
+        ("mnist", (2, 1, 28, 28)),
+        ("parity/quick", (2, 9)),
+        ("sort/quick", (2, 8)),
+        ("cifar10/paper", (1, 3, 32, 32)),
+    ],
 )
 def test_models_think(name, batch):
     thoughts = ctm.build(name).eval()(torch.ones(batch), ticks=2)

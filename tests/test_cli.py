@@ -154,6 +154,16 @@ def test_thinking_about_a_file(run, tmp_path, capsys):
     assert "think-signs.gif" in said(capsys, "think", run, "--input", path)
 
 
+def test_thinking_about_what_was_typed(run, tmp_path, capsys):
+    path = tmp_path / "signs.txt"
+    path.write_text("-+-+")
+    from_file, typed = (
+        said(capsys, "think", run, *given).splitlines() for given in (("--input", path), ("--text", "-+ -+"))
+    )
+    assert typed[:-1] == from_file[:-1]
+    assert typed[-1] == f"animation: {run / 'figures' / 'think-text.gif'}"
+
+
 COMPARED = [
     *("compare", "parity/quick", "parity/quick-lstm"),
     *("--task.evaluation-samples", "20", "--training.iterations", "2"),
@@ -256,7 +266,8 @@ def test_help_of_a_preset_shows_its_settings(capsys):
         (["evaluate"], "RUN"),
         (["figures", "nowhere"], "nowhere: not a run: it has no config.yaml"),
         (["think", "nowhere"], "nowhere: not a run: it has no config.yaml"),
-        (["think", "nowhere", "--index", "1", "--input", "x"], "give --index or --input, not both"),
+        (["think", "nowhere", "--index", "1", "--input", "x"], "give one of --index, --input and --text"),
+        (["think", "nowhere", "--text", "+", "--input", "x"], "give one of --index, --input and --text"),
         (["think", "nowhere", "--output", "x.png"], "output = 'x.png': expected a name that ends in .gif or .mp4"),
         (["presets", "digitz"], "preset = 'digitz': unknown; did you mean 'digits'?"),
     ],
@@ -275,6 +286,7 @@ def test_mistakes_are_one_line_and_leave_nothing_behind(arguments, message, tmp_
         (["think", "--index", "-1"], "index -1: there are 20 test samples, 0 to 19"),
         (["think", "--input", "none.txt"], "none.txt: cannot be read"),
         (["think", "--input", "long.txt"], "long.txt: '+++++': expected 4 signs, each + or -"),
+        (["think", "--text", "-+-"], "'-+-': expected 4 signs, each + or -"),
         (["evaluate", "--ticks", "0"], "ticks = 0: expected at least 1"),
         (["evaluate", "--checkpoint", "worst"], 'Invalid value "worst" for --checkpoint'),
         (["evaluate", "--split", "other"], 'Invalid value "other" for --split'),

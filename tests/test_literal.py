@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 import ctm
 from ctm.thoughts import Thoughts
 from ctm.training.recomputation import recompute
-from machines import inputs_for, machine_configs, perturbed
+from machines import doubled, inputs_for, machine_configs, perturbed
 
 TOLERANCE = 1e-9  # in double precision, where only a wrong formula makes a difference
 
@@ -50,7 +50,7 @@ def assert_same(ours: object, oracle: object, what: str = "") -> None:
 def test_machine_and_oracle_agree(config: ctm.MachineConfig, batch: int, extra: int) -> None:
     model = perturbed(config.build()).double().eval()
     oracle = ctm.literal.from_model(model)
-    x = inputs_for(config, batch).double()
+    x = doubled(inputs_for(config, batch))
     ours, expected = (machine(x, ticks=config.ticks + extra, record=True) for machine in (model, oracle))
     assert ours.logits.shape == (batch, config.ticks + extra, *config.readout.answer, config.readout.classes)
     assert_same(ours.logits, expected.logits, "logits")
@@ -71,7 +71,7 @@ def test_machine_and_oracle_agree_in_training(config: ctm.MachineConfig, batch: 
     oracle = ctm.literal.from_model(copy.deepcopy(model) if recomputes else model)
     if recomputes:
         recompute(model)
-    x = inputs_for(config, batch).double()
+    x = doubled(inputs_for(config, batch))
     results = []
     for machine, parameters in ((model, model), (oracle, oracle.model)):
         torch.manual_seed(1)
@@ -87,7 +87,7 @@ def test_machine_and_oracle_agree_in_training(config: ctm.MachineConfig, batch: 
 @given(config=machine_configs(), ticks=st.integers(1, 4))
 def test_pure_steps_are_a_forward_pass(config: ctm.MachineConfig, ticks: int) -> None:
     model = perturbed(config.build()).double().eval()
-    x = inputs_for(config, 2).double()
+    x = doubled(inputs_for(config, 2))
     state, prepared = model.start(2), model.prepare(x)
     for _ in range(ticks):
         state, _ = model.step(state, prepared)
@@ -97,7 +97,7 @@ def test_pure_steps_are_a_forward_pass(config: ctm.MachineConfig, ticks: int) ->
 @given(config=machine_configs(), first=st.integers(1, 4), then=st.integers(1, 4))
 def test_thinking_can_be_continued(config: ctm.MachineConfig, first: int, then: int) -> None:
     model = perturbed(config.build()).double().eval()
-    x = inputs_for(config, 2).double()
+    x = doubled(inputs_for(config, 2))
     whole = model(x, ticks=first + then)
     begun = model(x, ticks=first)
     resumed = model(x, ticks=then, state=begun.state)
@@ -125,7 +125,7 @@ def test_a_wrong_machine_is_noticed() -> None:
 @given(config=machine_configs(), batch=st.integers(1, 3))
 def test_the_loss_is_that_of_listing_4(config: ctm.MachineConfig, batch: int) -> None:
     model = perturbed(config.build()).double().eval()
-    thoughts = model(inputs_for(config, batch).double())
+    thoughts = model(doubled(inputs_for(config, batch)))
     targets = torch.randint(config.readout.classes, (batch, *config.readout.answer))
     ours = ctm.two_tick_loss(ctm.cross_entropy_over_ticks(thoughts.logits, targets), thoughts.certainty)
     expected = ctm.literal.loss(thoughts, targets)

@@ -14,7 +14,8 @@ import ctm
 from ctm import ConfigError
 from ctm.catalog import model_config
 from ctm.certainty import certainty
-from machines import inputs_for, machine_configs, perturbed
+from ctm.inputs import rows
+from machines import doubled, inputs_for, machine_configs, perturbed, shows_in_turn
 
 SIGNS = torch.tensor([[1.0, -1, -1, 1, 1, 1, -1, 1, -1], [-1.0, -1, 1, 1, -1, 1, 1, 1, 1]])
 
@@ -40,6 +41,10 @@ def leaves(state) -> list[Tensor]:
         ("mazes/paper", 31_998_330),
         ("imagenet/paper", 185_989_886),
         ("cifar10/paper", 1_032_648),
+        ("qamnist/paper-1", 2_501_388),
+        ("qamnist/paper-10", 3_413_772),
+        ("qamnist/lstm-1", 2_507_218),
+        ("qamnist/lstm-10", 3_418_954),
     ],
 )
 def test_published_numbers_of_parameters(name, count):
@@ -71,8 +76,10 @@ def test_shapes_of_thoughts_and_records(config, batch, ticks):
     if config.observer.asks:
         tokens = torch.Size(record.grid).numel()
         assert record.action.shape[1:] == (ticks, config.action.size(neurons))
-        assert record.attention.shape == (batch, ticks, config.observer.heads, tokens)
-        torch.testing.assert_close(record.attention.sum(-1), torch.ones(batch, ticks, config.observer.heads))
+        heads = (config.observer.look if shows_in_turn(config) else config.observer).heads
+        assert record.attention.shape == (batch, ticks, heads, tokens)
+        looks = torch.arange(ticks) < (2 * config.observer.repeats if shows_in_turn(config) else ticks)
+        torch.testing.assert_close(record.attention.sum(-1), looks.float()[:, None].expand_as(record.attention[..., 0]))
     else:
         assert record.action is None
         assert record.attention is None
@@ -93,7 +100,11 @@ def test_records_change_nothing_and_agree_with_the_answers(config):
 
 @given(config=machine_configs())
 def test_by_default_as_many_ticks_as_configured(config):
-    assert config.build()(inputs_for(config, 1)).ticks == config.ticks
+    thoughts = config.build()(inputs_for(config, 1))
+    assert thoughts.shown == (5 * config.observer.repeats if shows_in_turn(config) else 0)
+    assert thoughts.ticks == thoughts.shown + config.ticks
+    assert thoughts.due.ticks == config.ticks
+    assert torch.equal(thoughts.due.certainty, thoughts.certainty[:, -config.ticks :])
 
 
 @pytest.mark.parametrize("ticks", [0, -1])
@@ -144,10 +155,10 @@ def test_thinking_changes_no_parameter_and_no_buffer(config):
 
 @given(config=machine_configs(), batch=st.integers(2, 4))
 def test_samples_are_thought_about_one_by_one(config, batch):
-    model, x = perturbed(config.build()).double().eval(), inputs_for(config, batch).double()
+    model, x = perturbed(config.build()).double().eval(), doubled(inputs_for(config, batch))
     together = model(x)
     for sample in range(batch):
-        alone = model(x[sample : sample + 1])
+        alone = model(rows(x, sample, sample + 1))
         torch.testing.assert_close(alone.logits[0], together.logits[sample], atol=1e-10, rtol=0)
         torch.testing.assert_close(alone.certainty[0], together.certainty[sample], atol=1e-10, rtol=0)
 
@@ -172,7 +183,8 @@ def test_training_drops_something():
 @given(config=machine_configs())
 def test_every_parameter_is_used(config):
     model = perturbed(config.build())
-    thoughts = model(inputs_for(config, 4), ticks=max(3, config.ticks))
+    inputs = inputs_for(config, 4)
+    thoughts = model(inputs, ticks=model.observer.shown(inputs) + max(3, config.ticks))
     (thoughts.logits * torch.randn_like(thoughts.logits)).sum().backward()
     assert {name for name, parameter in model.named_parameters() if parameter.grad is None} == set()
 
@@ -204,7 +216,8 @@ def test_weights_travel_by_state_dict(model):
 def test_double_precision(model):
     single = model(SIGNS)
     double = model.double()(SIGNS.double())
-    assert {t.dtype for t in (double.logits, double.certainty, *leaves(double.state))} == {torch.float64}
+    numbers = [t for t in (double.logits, double.certainty, *leaves(double.state)) if t.is_floating_point()]
+    assert {t.dtype for t in numbers} == {torch.float64}
     torch.testing.assert_close(double.logits.float(), single.logits, atol=1e-4, rtol=1e-4)
 
 

@@ -8,7 +8,7 @@ from ctm.observers import ObserverConfig
 
 
 def looked(observer, features, query):
-    return observer.step(query, observer.prepare(features))
+    return observer.step(query, observer.prepare(features), torch.zeros(len(features), dtype=torch.int64))
 
 
 @given(
@@ -106,15 +106,18 @@ def test_positions_must_fit_the_grid():
     for positions, dimensions in ((RotationalPositions.Config(2), 1), (FourierPositions.Config(), 1)):
         with pytest.raises(ConfigError, match=f"an embedding for the {dimensions}-dimensional features"):
             CrossAttention.Config(8, 2, positions).check(dimensions)
+    with pytest.raises(ConfigError, match="kind = 'cross_attention': expected direct, since a single vector"):
+        CrossAttention.Config(8, 2).check(0)
 
 
 def test_direct_sees_the_features_themselves_at_every_tick():
     observer = Direct.Config().build(channels=5, query=0)
     features = torch.randn(3, 5)
     prepared = observer.prepare(features)
-    for _ in range(2):
-        assert observer.step(None, prepared).seen is features
-        assert observer.step(None, prepared).attention is None
+    for tick in range(2):
+        observation = observer.step(None, prepared, torch.full((3,), tick))
+        assert observation.seen is features
+        assert observation.attention is None
     assert prepared.grid == ()
     assert Direct.Config().width(5) == 5
     assert not list(observer.parameters())

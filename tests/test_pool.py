@@ -27,7 +27,7 @@ def test_samples_of_different_ages_do_not_disturb_each_other(config):
             pool.replace(torch.tensor([1]))
         pool.tick()
         expected = torch.stack([thoughts.logits[0, tick], thoughts.logits[1 + tick // 2, tick % 2]])
-        assert pool.minds.ticks.tolist() == [tick + 1, tick % 2 + 1]
+        assert pool.minds.state.ticks.tolist() == [tick + 1, tick % 2 + 1]
         assert pool.minds.index.tolist() == [0, 1 + tick // 2]
         torch.testing.assert_close(pool.minds.choice.answers, expected, rtol=1e-3, atol=1e-4)
     pool.replace(torch.tensor([0]))

@@ -17,9 +17,11 @@ from torch.nn import functional as F
 
 import ctm
 from ctm.reference import CheckpointError, from_state_dict, load, translation
+from machines import perturbed
 
 FIXTURES = Path(__file__).parent / "fixtures"
-CASES = ["parity_semidense", "maze_dense_unet", "image_random_pairing"]
+CASES = ["parity_semidense", "maze_dense_unet", "image_random_pairing", "sort", "qamnist"]
+KINDS = {"sort": "sort", "qamnist": "qamnist"}  # the others are of kind "ctm"
 
 
 @functools.cache
@@ -38,7 +40,12 @@ def numbers(case):
 
 
 def ours(case):
-    return from_state_dict(weights(case), arguments(case))
+    return from_state_dict(weights(case), arguments(case), KINDS.get(case, "ctm"))
+
+
+def asked(case):
+    """What the model takes: in the order of names."""
+    return [tensor for name, tensor in sorted(numbers(case).items()) if name in ("in.x", "in.z")]
 
 
 def image_loss(thoughts, targets):
@@ -60,24 +67,37 @@ def maze_loss(thoughts, targets, lookahead=5):
     return ctm.two_tick_loss(losses, thoughts.certainty)
 
 
-LOSSES = {"parity_semidense": image_loss, "maze_dense_unet": maze_loss, "image_random_pairing": image_loss}
+def sort_loss(thoughts, targets):
+    return ctm.ctc_over_ticks(thoughts.logits, targets)
+
+
+LOSSES = {
+    "parity_semidense": image_loss,
+    "maze_dense_unet": maze_loss,
+    "image_random_pairing": image_loss,
+    "sort": sort_loss,
+    "qamnist": lambda thoughts, targets: image_loss(thoughts.due, targets),
+}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_agrees_with_the_authors_forward_pass(case):
     io = numbers(case)
     with torch.no_grad():
-        thoughts = ours(case)(io["in.x"], record=True)
+        thoughts = ours(case)(*asked(case), record=True)
     theirs = {name.removeprefix("out."): tensor for name, tensor in io.items() if name.startswith("out.")}
     found = {
         "predictions": thoughts.logits.flatten(2).transpose(1, 2),
         "certainties": torch.stack([1 - thoughts.certainty, thoughts.certainty], dim=1),
         "synch_out": thoughts.record.output.transpose(0, 1),
-        "synch_action": thoughts.record.action.transpose(0, 1),
         "pre_activations": thoughts.record.pre_activations.transpose(0, 1),
         "post_activations": thoughts.record.post_activations.transpose(0, 1),
-        "attention": thoughts.record.attention.transpose(0, 1).unsqueeze(3),
     }
+    if case == "qamnist":  # they keep less
+        found["synch_out_last"] = found.pop("synch_out")[-1]
+    elif thoughts.record.attention is not None:
+        found["synch_action"] = thoughts.record.action.transpose(0, 1)
+        found["attention"] = thoughts.record.attention.transpose(0, 1).unsqueeze(3)
     assert found.keys() == theirs.keys()
     for name, tensor in found.items():
         torch.testing.assert_close(tensor, theirs[name], atol=1e-5, rtol=0, msg=lambda text, name=name: name + text)
@@ -86,10 +106,10 @@ def test_agrees_with_the_authors_forward_pass(case):
 @pytest.mark.parametrize("case", CASES)
 def test_agrees_with_the_authors_loss_and_gradients(case):
     io, model = numbers(case), ours(case)
-    loss = LOSSES[case](model(io["in.x"]), io["in.targets"])
+    loss = LOSSES[case](model(*asked(case)), io["in.targets"])
     torch.testing.assert_close(loss.detach(), io["loss"].squeeze(), atol=1e-5, rtol=0)
     loss.backward()
-    names = translation(arguments(case), weights(case))
+    names = translation(arguments(case), weights(case), KINDS.get(case, "ctm"))
     norms = {f"gradnorm.{names.their_name(name)}": p.grad.norm() for name, p in model.named_parameters()}
     assert norms.keys() == {name for name in io if name.startswith("gradnorm.")}
     for name, norm in norms.items():
@@ -281,6 +301,22 @@ def test_parameter_count_of_the_published_imagenet_model():
     assert sum(parameter.numel() for parameter in found.config.build().parameters()) == 185_989_886
 
 
+def test_parameter_count_of_the_sorting_defaults():
+    config = {
+        "iterations": 50,
+        "d_model": 512,
+        "n_synch_out": 32,
+        "neuron_select_type": "random-pairing",
+        "synapse_depth": 4,
+        "memory_length": 25,
+        "memory_hidden_dims": 4,
+        "deep_memory": True,
+        "out_dims": 31,
+    }
+    model = translation(config, {}, "sort").config.build()
+    assert sum(parameter.numel() for parameter in model.parameters()) == 897_197
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -354,7 +390,7 @@ def test_wrong_arguments_are_named(changes, message):
 
 
 def test_unknown_kinds_are_refused():
-    with pytest.raises(CheckpointError, match="kind = 'transformer': expected one of ctm, lstm, ff"):
+    with pytest.raises(CheckpointError, match="kind = 'transformer': expected one of ctm, sort, lstm, ff, qamnist"):
         from_state_dict(weights("image_random_pairing"), arguments("image_random_pairing"), kind="transformer")
 
 
@@ -527,3 +563,66 @@ def test_half_precision_weights_become_single(tmp_path):
     model = from_state_dict(tensors, arguments("parity_semidense"))
     assert all(p.dtype == torch.float32 for p in model.parameters())
     assert math.isclose(float(model.readout.linear.bias[0].detach()), float(tensors["output_projector.0.bias"][0]))
+
+
+def test_questions_need_not_be_repeated_by_those_who_ask():
+    """With the ticks of a part in the configuration, every picture is given, and its features computed, once."""
+    (frames, question), model = asked("qamnist"), ours("qamnist")
+    observer = model.config.observer.replace(repeats=2)
+    other = model.config.replace(observer=observer).build().eval()
+    other.load_state_dict(model.state_dict())
+    thoughts, expected = other(frames[:, ::2], question[:, ::2]), model(frames, question)
+    assert thoughts.shown == expected.shown == 14
+    torch.testing.assert_close(thoughts.logits, expected.logits)
+
+
+LSTM_ARGUMENTS = {"d_model": 741, "d_input": 64, "heads": 4, "out_dims": 10, "iterations_for_answering": 1}
+
+
+def test_their_lstms_for_questions_have_the_published_size_and_names():
+    digit = {"backbone_digit.layers.0.weight": torch.empty(64, 1, 3, 3)}
+    found = translation(LSTM_ARGUMENTS, digit, "lstm-qamnist")
+    model = found.config.build()
+    assert sum(parameter.numel() for parameter in model.parameters()) == 2_507_218
+    names = {found.their_name(name): tensor for name, tensor in model.state_dict().items()}
+    assert names["lstm_cell.weight_ih"].shape == (4 * 741, 64)
+    assert names["lstm_cell.weight_hh"].shape == (4 * 741, 741)
+    assert {"lstm_cell.bias_ih", "index_backbone.embedding", "operator_backbone.embedding.weight"} < names.keys()
+    theirs = {name: tensor.squeeze(0) if "start" in name else tensor for name, tensor in names.items()}
+    loaded = from_state_dict(theirs, LSTM_ARGUMENTS, "lstm-qamnist")
+    torch.testing.assert_close(dict(loaded.state_dict()), dict(model.state_dict()), rtol=0, atol=0)
+    frames, question = torch.randn(1, 2, 1, 32, 32), torch.tensor([[1, -2, 0]])  # a batch of one
+    assert loaded(frames, question).logits.shape == (1, 6, 10)
+
+
+def test_their_lstm_cell_tick_by_tick():
+    """Written out as they do: attention, projected symbols, then nothing; PyTorch's own cell."""
+    arguments = LSTM_ARGUMENTS | {"d_model": 9, "d_input": 8, "heads": 2}
+    digit = {"backbone_digit.layers.0.weight": torch.empty(8, 1, 3, 3)}
+    model = perturbed(translation(arguments, digit, "lstm-qamnist").config.build()).eval()
+    frames, question = torch.randn(2, 2, 1, 8, 8), torch.tensor([[1, -2, 0], [0, -1, 1]])
+    lstm, observer, look = model.core.lstm, model.observer, model.observer.look
+    cell = torch.nn.LSTMCell(8, 9)
+    cell.load_state_dict({name.removesuffix("_l0"): tensor for name, tensor in lstm.state_dict().items()})
+    h, c = (start.expand(2, -1) for start in (model.core.start_hidden[0], model.core.start_cell[0]))
+    words = torch.cat([observer.indices, observer.operators.weight.flip(0)])  # -1 is the last one
+    expected = []
+    with torch.no_grad():
+        seen: list = [model.backbone.backbone(frames[:, place]).flatten(2).transpose(1, 2) for place in range(2)]
+        seen += [look.features(words[question[:, place]]) for place in range(3)] + [torch.zeros(2, 8)]
+        for part in seen:
+            if part.dim() == 3:
+                tokens, asked = look.features(part), look.query(h).unsqueeze(1)
+                part = look.attention(asked, tokens, tokens)[0].squeeze(1)
+            h, c = cell(part, (h, c))
+            expected.append(model.readout(h))
+        torch.testing.assert_close(model(frames, question).logits, torch.stack(expected, 1), atol=1e-5, rtol=0)
+
+
+def test_questions_name_what_is_missing():
+    config = {name: value for name, value in arguments("qamnist").items() if name != "iterations_for_answering"}
+    with pytest.raises(CheckpointError, match="iterations_for_answering is missing"):
+        from_state_dict(weights("qamnist"), config, "qamnist")
+    tensors = weights("qamnist") | {"index_backbone.embedding": torch.zeros(50, 15)}
+    with pytest.raises(CheckpointError, match=r"index_backbone\.embedding: shape \(50, 15\); expected \(50, 16\)"):
+        from_state_dict(tensors, arguments("qamnist"), "qamnist")

@@ -6,6 +6,7 @@ from . import tasks as tasks
 from . import training as training
 from .backbones import BackboneConfig as BackboneConfig
 from .backbones import DigitConvolutions as DigitConvolutions
+from .backbones import Each as Each
 from .backbones import Given as Given
 from .backbones import ResNet as ResNet
 from .backbones import TokenEmbedding as TokenEmbedding
@@ -24,6 +25,7 @@ from .halting import think as think
 from .halting import think_stream as think_stream
 from .halting import threshold_for_budget as threshold_for_budget
 from .losses import cross_entropy_over_ticks as cross_entropy_over_ticks
+from .losses import ctc_over_ticks as ctc_over_ticks
 from .losses import two_tick_loss as two_tick_loss
 from .machine import ContinuousThoughtMachine as ContinuousThoughtMachine
 from .machine import MachineConfig as MachineConfig
@@ -38,6 +40,7 @@ from .positions import FourierPositions as FourierPositions
 from .positions import NoPositions as NoPositions
 from .positions import RotationalPositions as RotationalPositions
 from .readouts import Readout as Readout
+from .scheduled import Scheduled as Scheduled
 from .synapses import SynapseMLP as SynapseMLP
 from .synapses import SynapseUNet as SynapseUNet
 from .synchronization import Silent as Silent

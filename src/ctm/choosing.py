@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ctm.thoughts import Rule
@@ -42,11 +42,18 @@ class Choice(NamedTuple):
             keep, weight = (self.highest >= threshold).to(one), one
         else:
             keep, weight = one, one if rule == "mean" else certainty.clamp_min(torch.finfo(one.dtype).eps)
-        wide = (-1, *[1] * (logits.dim() - 1))
-        total = self.total * keep.view(wide) + logits * weight.view(wide)
+        total = self.total * self._wide(keep) + logits * self._wide(weight)
         return Choice(torch.maximum(self.highest, certainty), total, self.weight * keep + weight)
+
+    def only(self, due: Bool[Tensor, " B"]) -> "Choice":
+        """The same for samples whose answer is due, and as before the first tick for the others."""
+        keep = due.to(self.weight)
+        return Choice(torch.where(due, self.highest, -1.0), self.total * self._wide(keep), self.weight * keep)
+
+    def _wide(self, per_sample: Tensor) -> Tensor:
+        return per_sample.view(-1, *[1] * (self.total.dim() - 1))
 
     @property
     def answers(self) -> Tensor:
         """(B, *answer, C)."""
-        return self.total / self.weight.view(-1, *[1] * (self.total.dim() - 1))
+        return self.total / self._wide(self.weight)

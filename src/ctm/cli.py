@@ -250,6 +250,7 @@ def think(
     *,
     index: int | None = None,
     input: Path | None = None,
+    text: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     output: Path | None = None,
     ticks: int | None = None,
     checkpoint: Which = "best",
@@ -263,7 +264,9 @@ def think(
     index:
         Which test sample to think about.
     input:
-        A file to think about instead: a picture for digits, a text of + and - for parity.
+        A file to think about instead: a picture for digits, a text of + and - for parity, of numbers for sorting.
+    text:
+        The text itself instead of a file, as in --text "0.3 -1.2 0.8".
     output:
         Where the animation goes, a .gif or .mp4; by default into the run's folder `figures`.
     ticks:
@@ -276,8 +279,8 @@ def think(
     from ctm.analysis.video import save_animation
     from ctm.config import ConfigError
 
-    if index is not None and input is not None:
-        raise ConfigError("think: give --index or --input, not both")
+    if sum(given is not None for given in (index, input, text)) > 1:
+        raise ConfigError("think: give one of --index, --input and --text")
     if output is not None and output.suffix not in (".gif", ".mp4"):
         raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
     opened = _open(run, ticks)
@@ -285,18 +288,21 @@ def think(
     blind = task.shows_attention and not model.config.observer.asks
     if blind and output is not None:
         raise ConfigError(f"output = {str(output)!r}: this model sees all at once, so there is nothing to animate")
-    inputs, targets = task.sample(index or 0) if input is None else (task.read(input), None)
+    if text is not None:
+        inputs, targets = task.parse(text), None
+    else:
+        inputs, targets = task.sample(index or 0) if input is None else (task.read(input), None)
     with torch.inference_mode():
         thoughts = model(inputs, record=True)
     target = None if targets is None else targets[0]
-    tick = int(thoughts.most_certain_tick()[0, -1])
-    print(f"answer: {task.spell(thoughts.at('most_certain')[0].argmax(-1))}")
+    print(f"answer: {task.spell(task.answer(thoughts)[0])}")
     if target is not None:
         print(f"truth: {task.spell(target)}")
-    print(f"most certain at tick {tick + 1} of {thoughts.ticks}: {float(thoughts.certainty[0, tick]):.3f}")
+    print(task.comment(thoughts, inputs))
     if blind:
         return
-    output = output or run / "figures" / f"think-{input.stem if input else index or 0}.gif"
+    name = "text" if text is not None else input.stem if input else index or 0
+    output = output or run / "figures" / f"think-{name}.gif"
     print(f"animation: {save_animation(task.animate(thoughts, inputs, target), output)}")
 
 

@@ -3,6 +3,7 @@
 Those that leave make room for others, so the batch stays full, of samples of different ages.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ctm.certainty import certainty
+from ctm.inputs import Inputs, shapes, split
 from ctm.machine import ContinuousThoughtMachine
 from ctm.pool import Pool
 from ctm.thoughts import RULES, Rule
@@ -21,13 +23,13 @@ class Conclusions(NamedTuple):
 
     answers: Tensor  # (N, *answer, C) logits
     certainty: Tensor  # (N,) of these answers
-    ticks: Tensor  # (N,) int64, how many were thought
+    ticks: Tensor  # (N,) int64, how many were thought since all of the input was shown
     index: Tensor  # (N,) int64, which of the inputs they answer, from 0
 
 
 def think(
     model: ContinuousThoughtMachine,
-    inputs: Tensor,
+    inputs: Inputs,
     until: float = 0.8,
     max_ticks: int | None = None,
     answer: Rule = "most_certain",
@@ -42,10 +44,12 @@ def think(
         model: the machine; it is in evaluation mode meanwhile.
         inputs: (N, …) what the machine takes.
         until: the certainty that is enough, above 0 and at most 1.
-        max_ticks: when a sample has to answer at the latest; by default the ticks of the configuration.
+        max_ticks: when a sample has to answer at the latest; by default the ticks of the configuration. As in the
+            result, those at which the observer shows the input part by part do not count.
         answer: how to choose among the answers up to then, a rule of `Thoughts.answers`; the threshold of "sure" is
             `until`.
         every: look only after every so many ticks who is certain, which makes a GPU wait; must divide `max_ticks`.
+            Ticks count from the start here, so that samples shown part by part may think a little longer.
         batch: how many samples are thought about at a time.
 
     Returns:
@@ -54,7 +58,7 @@ def think(
     Raises:
         ValueError: for an argument out of its range.
     """
-    stream = think_stream(model, inputs.split(max(batch, 1)), until, max_ticks, answer, every, batch)
+    stream = think_stream(model, split(inputs, max(batch, 1)), until, max_ticks, answer, every, batch)
     none = torch.empty(0, dtype=torch.int64)
     nothing = Conclusions(torch.empty(0, *model.readout.shape), torch.empty(0), none, none)
     found = list(stream) or [nothing]
@@ -65,7 +69,7 @@ def think(
 
 def think_stream(
     model: ContinuousThoughtMachine,
-    batches: Iterable[Tensor],
+    batches: Iterable[Inputs],
     until: float = 0.8,
     max_ticks: int | None = None,
     answer: Rule = "most_certain",
@@ -79,8 +83,8 @@ def think_stream(
 
     Args:
         model: as for `think`, like all other arguments; it is in evaluation mode as long as the iterator lives.
-        batches: samples (n, …), any number at a time and otherwise of one shape. More are asked for when fewer than
-            `batch` are being thought about.
+        batches: samples (n, …), any number at a time. More are asked for when fewer than `batch` are being thought
+            about; those of another shape than the last ones wait until these are done.
 
     Returns:
         an iterator over samples that finish together; easy ones overtake hard ones.
@@ -124,7 +128,7 @@ def threshold_for_budget(certainty: Float[Tensor, "N T"], mean_ticks: float) -> 
 
 def _conclusions(
     model: ContinuousThoughtMachine,
-    batches: Iterable[Tensor],
+    batches: Iterable[Inputs],
     until: float,
     max_ticks: int,
     answer: Rule,
@@ -134,16 +138,19 @@ def _conclusions(
     was_training = model.training
     model.eval()
     try:
-        pool = Pool(model, batches, batch, answer, until)
-        while pool.minds is not None:
-            for _ in range(every):
-                pool.tick()
-            done = (pool.minds.choice.highest >= until) | (pool.minds.ticks == max_ticks)  # (B,)
-            places = done.nonzero().squeeze(1)
-            if len(places):
-                choice, ticks, index = pool.at(places)
-                answers = choice.answers
-                yield Conclusions(answers, certainty(answers, answers.dim() - 2), ticks, index)
-                pool.replace(places)
+        seen = 0
+        for _, alike in itertools.groupby(batches, key=shapes):
+            pool = Pool(model, alike, batch, answer, until, seen)
+            while pool.minds is not None:
+                for _ in range(every):
+                    pool.tick()
+                done = (pool.minds.choice.highest >= until) & (pool.ages > 0) | (pool.ages >= max_ticks)  # (B,)
+                places = done.nonzero().squeeze(1)
+                if len(places):
+                    choice, ticks, index = pool.at(places)
+                    answers = choice.answers
+                    yield Conclusions(answers, certainty(answers, answers.dim() - 2), ticks, index)
+                    pool.replace(places)
+            seen = pool.seen
     finally:
         model.train(was_training)

@@ -18,8 +18,10 @@ from torch.nn import functional as F
 
 from ctm.baselines.cores import Activations, FeedForwardCore, LSTMCore, LSTMState, SynapseCore
 from ctm.core import NeuronState
+from ctm.inputs import Inputs, several
 from ctm.machine import ContinuousThoughtMachine, State
 from ctm.observers import CrossAttention
+from ctm.scheduled import Scheduled
 from ctm.synapses import SynapseMLP
 from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
 from ctm.thinking import dropout
@@ -39,18 +41,21 @@ class LiteralMachine(nn.Module):
         self.model = model
 
     def forward(
-        self, x: Tensor, *, ticks: int | None = None, state: State | None = None, record: bool = False
+        self, x: Inputs, *others: Tensor, ticks: int | None = None, state: State | None = None, record: bool = False
     ) -> Thoughts:
         model: Any = self.model
-        ticks = ticks or model.config.ticks
-        features = model.backbone(x)
-        tokens = embed(model.observer, features) if isinstance(model.observer, CrossAttention) else None
-        state = model.start(len(x)) if state is None else state
+        inputs = (*several(x), *others)
+        batch, shown = len(inputs[0]), model.observer.shown(inputs) if state is None else 0
+        ticks = ticks or shown + model.config.ticks
+        features = model.backbone(inputs[0])
+        look = model.observer.look if isinstance(model.observer, Scheduled) else model.observer
+        tokens = embed(look, features) if isinstance(look, CrossAttention) else None
+        state = model.start(batch) if state is None else state
         remembered: Any = state.core
-        action, output = state.action, state.output
+        action, output, ages = state.action, state.output, state.ticks
         z = remembered.post_activations
-        logits = z.new_zeros(len(x), math.prod(model.readout.shape), ticks)
-        certainties = z.new_zeros(len(x), ticks)
+        logits = z.new_zeros(batch, math.prod(model.readout.shape), ticks)
+        certainties = z.new_zeros(batch, ticks)
         notes: list[list[Any]] = [[] for _ in range(5)]
         for tick in range(ticks):
             query: Any = None
@@ -59,13 +64,18 @@ class LiteralMachine(nn.Module):
                 observed = model.observer.prepare(features).features
             else:
                 query = synchronization(model.action, action)
-                observed, attention = attend(model.observer, query, tokens)
+                if look is model.observer:
+                    observed, attention = attend(look, query, tokens)
+                else:
+                    turns, (_, question), pictures = ages // model.observer.repeats, inputs, features.shape[2]
+                    observed, attention = attend_in_turn(model.observer, query, tokens, pictures, question, turns)
             remembered = recur(model.core, remembered, observed)
             z = remembered.post_activations
             action, output = accumulate(model.action, action, z), accumulate(model.output, output, z)
+            ages = ages + 1
             answer = model.readout.linear(synchronization(model.output, output))
             logits[:, :, tick] = answer
-            certainties[:, tick] = 1 - normalised_entropy(answer.view(len(x), *model.readout.shape))
+            certainties[:, tick] = 1 - normalised_entropy(answer.view(batch, *model.readout.shape))
             read = synchronization(model.output, output)
             for column, value in zip(notes, (remembered.pre_activations, z, query, attention, read), strict=True):
                 column.append(value)
@@ -73,8 +83,9 @@ class LiteralMachine(nn.Module):
         return Thoughts(
             logits.permute(0, 2, 1).unflatten(-1, model.readout.shape),
             certainties,
-            State(remembered, action, output),
+            State(remembered, action, output, ages),
             Record(*stacked, tuple(features.shape[2:])) if record else None,
+            shown,
         )
 
 
@@ -85,11 +96,38 @@ def embed(observer: CrossAttention, features: Tensor) -> Tensor:
     return observer.features(features.flatten(2).transpose(1, 2))
 
 
-def attend(observer: CrossAttention, query: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Listing 1: multi-head attention, weights and all, from one query to all tokens."""
+def attend(
+    observer: CrossAttention, query: Tensor, tokens: Tensor, hidden: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Listing 1: multi-head attention, weights and all, from one query to all tokens that are not hidden (B, L)."""
     query = observer.query(query).unsqueeze(1)  # (B, 1, E)
-    observed, attention = observer.attention(query, tokens, tokens, need_weights=True, average_attn_weights=False)
+    observed, attention = observer.attention(query, tokens, tokens, hidden, average_attn_weights=False)
     return observed.squeeze(1), attention.squeeze(2)  # (B, E), (B, heads, L)
+
+
+def attend_in_turn(
+    observer: Any, query: Tensor, tokens: Tensor, pictures: int, question: Tensor, turns: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Appendix G.5, sample by sample: the picture whose turn it is, or the symbol, or nothing."""
+    hidden = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)  # (B, L)
+    for sample, turn in enumerate(turns.tolist()):
+        if turn < pictures:
+            hidden[sample] = True
+            hidden[sample].view(pictures, -1)[turn] = False
+    looked, attention = attend(observer.look, query, tokens, hidden)
+    observed = []
+    for sample, turn in enumerate(turns.tolist()):
+        if turn < pictures:
+            observed.append(looked[sample])
+            continue
+        attention = attention.index_fill(0, torch.tensor(sample, device=tokens.device), 0)
+        if turn - pictures < question.shape[1]:
+            symbol = int(question[sample, turn - pictures])
+            embedding = observer.indices[symbol] if symbol >= 0 else observer.operators.weight[-1 - symbol]
+            observed.append(observer.look.features(embedding) if observer.projected else embedding)
+        else:
+            observed.append(torch.zeros_like(looked[sample]))
+    return torch.stack(observed), attention
 
 
 def recur(core: Any, state: Any, observed: Tensor) -> Any:

@@ -17,6 +17,7 @@ from ctm.backbones.base import BackboneConfig
 from ctm.certainty import certainty
 from ctm.config import Config, ConfigError
 from ctm.core import CoreConfig
+from ctm.inputs import Inputs, several
 from ctm.observers import Observation, ObserverConfig
 from ctm.readouts import Readout
 from ctm.synchronization import RepresentationConfig, Silent
@@ -28,7 +29,8 @@ class MachineConfig(Config):
     """A machine: how long it thinks, and the parts it is made of."""
 
     ticks: int
-    """T, internal ticks of a forward pass, unless the call says otherwise."""
+    """T, internal ticks of a forward pass, unless the call says otherwise; where the observer shows the input part by
+    part, those after the last part."""
     backbone: BackboneConfig
     """Turns the data into features, once."""
     observer: ObserverConfig
@@ -70,6 +72,7 @@ class State(NamedTuple):
     core: Any  # NeuronState, or what another core remembers
     action: Any  # SynchronizationState, z for a snapshot, or nothing
     output: Any
+    ticks: Tensor  # (B,) int64, how many each sample has thought
 
 
 class Prepared(NamedTuple):
@@ -105,13 +108,15 @@ class ContinuousThoughtMachine(nn.Module):
         self.readout = Readout(config.readout, config.output.size(neurons))
 
     def forward(
-        self, x: Tensor, *, ticks: int | None = None, state: State | None = None, record: bool = False
+        self, x: Inputs, *others: Tensor, ticks: int | None = None, state: State | None = None, record: bool = False
     ) -> Thoughts:
         """Thinks about a batch.
 
         Args:
             x: a batch of what the backbone takes.
-            ticks: how many ticks to think; by default as many as configured.
+            others: what the observer takes besides, as in `model(pictures, questions)`; `x` may also be a tuple of all.
+            ticks: how many ticks to think; by default as many as configured, after those at which the observer shows
+                the input part by part.
             state: where to go on from, as returned in an earlier `Thoughts`; by default the learned start.
             record: also return what happened inside at every tick.
 
@@ -119,15 +124,18 @@ class ContinuousThoughtMachine(nn.Module):
             the answers of all ticks with their certainty, and the state to go on from.
 
         Raises:
-            ValueError: if `ticks` is not positive, or the state is one of another number of samples.
+            ValueError: if `ticks` is not positive, the state is one of another number of samples, or the observer
+                takes more or fewer tensors.
         """
-        ticks = self.config.ticks if ticks is None else ticks
+        inputs = (*several(x), *others)
+        batch, shown = len(inputs[0]), self.observer.shown(inputs)
+        ticks = shown + self.config.ticks if ticks is None else ticks
         if ticks < 1:
             raise ValueError(f"ticks = {ticks}: expected at least 1")
-        if state is not None and (samples := len(state.core.post_activations)) != len(x):
-            raise ValueError(f"state of {samples} samples: expected {len(x)}, as many as x has")
-        prepared = self.prepare(x, ticks)
-        state = self.start(len(x)) if state is None else state
+        if state is not None and (samples := len(state.ticks)) != batch:
+            raise ValueError(f"state of {samples} samples: expected {batch}, as many as x has")
+        prepared = self.prepare(inputs, ticks)
+        shown, state = (shown, self.start(batch)) if state is None else (0, state)
         outputs, notes = [], []
         for _ in range(ticks):
             before, (state, observation) = state, self.step(state, prepared)
@@ -137,36 +145,38 @@ class ContinuousThoughtMachine(nn.Module):
         output = torch.stack(outputs, dim=1)  # (B, T, P)
         logits = self.readout(output)  # (B, T, *answer, C)
         sure = certainty(logits, positions=len(self.config.readout.answer))  # (B, T)
-        return Thoughts(logits, sure, state, Record(*_stack(notes), output, prepared.observer.grid) if record else None)
+        kept = Record(*_stack(notes), output, prepared.observer.grid) if record else None
+        return Thoughts(logits, sure, state, kept, shown)
 
-    def prepare(self, x: Tensor, ticks: int = 0) -> Prepared:
+    def prepare(self, x: Inputs, ticks: int = 0) -> Prepared:
         """Everything that does not change over ticks: features, keys and values, weights, forgetting factors.
 
         Args:
-            x: a batch of what the backbone takes.
+            x: a batch of what the backbone takes, or a tuple of that and what the observer takes besides.
             ticks: how many steps will follow each other, so that their histories can share a buffer; 0 makes every
                 `step` a pure function, which may be called in any order and for ever.
         """
+        x, *others = several(x)
         features = self.backbone(x)  # (B, C, *grid)
-        return Prepared(
-            self.observer.prepare(features), self.core.prepare(ticks), self.action.prepare(), self.output.prepare()
-        )
+        observer = self.observer.prepare((features, *others) if others else features)
+        return Prepared(observer, self.core.prepare(ticks), self.action.prepare(), self.output.prepare())
 
     def start(self, batch: int) -> State:
         """The learned state before the first tick, for `batch` samples."""
         core = self.core.start(batch)
         z = core.post_activations  # z^1 (B, D)
-        return State(core, self.action.start(z), self.output.start(z))
+        ticks = torch.zeros(batch, dtype=torch.int64, device=z.device)
+        return State(core, self.action.start(z), self.output.start(z), ticks)
 
     def step(self, state: State, prepared: Prepared) -> tuple[State, Observation]:
         """One internal tick: look, connect, think, synchronize."""
         query = self.action.read(state.action)  # (B, P_action)
-        observation = self.observer.step(query, prepared.observer)  # o (B, E)
+        observation = self.observer.step(query, prepared.observer, state.ticks)  # o (B, E)
         core = self.core.step(state.core, observation.seen, prepared.core)
         z = core.post_activations  # (B, D)
         action = self.action.step(state.action, z, prepared.action)
         output = self.output.step(state.output, z, prepared.output)
-        return State(core, action, output), observation
+        return State(core, action, output, state.ticks + 1), observation
 
     def _note(self, before: State, after: State, observation: Observation) -> tuple[Any, ...]:
         """What `Record` keeps of a tick, in its order."""

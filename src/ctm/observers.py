@@ -1,18 +1,20 @@
 """What the machine sees at a tick: attention over features, or the features themselves (section 3.4, eq. 8).
 
 An observer has `prepare` (once per forward pass, on the backbone's features) and `step` (once per tick, with the
-action representation).
+action representation, and every sample's age in ticks).
 """
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.config import Config
+from ctm.inputs import Inputs, several
 from ctm.positions import NoPositions, PositionConfig
 from ctm.precision import at_least_float32
 from ctm.sharing import SharedProduct, linear
@@ -39,16 +41,38 @@ class ObserverConfig(Config):
 class Observer(nn.Module):
     """Base of the observers."""
 
-    def prepare(self, features: Float[Tensor, "B C *grid"]) -> Any:
+    def shown(self, inputs: Inputs) -> int:
+        """For how many ticks something of the inputs is still to be shown, before an answer is due: by default none.
+
+        Raises:
+            ValueError: if there are more or fewer tensors than the observer takes.
+        """
+        if (tensors := len(several(inputs))) != 1:
+            raise ValueError(
+                f"{tensors} tensors: expected one, since this machine does not show its input part by part"
+            )
+        return 0
+
+    def prepare(self, features: Any) -> Any:
         """What no tick changes, given to every `step`.
+
+        Args:
+            features: (B, C, *grid) what the backbone made of the inputs; where these are several tensors, a tuple of
+                what it made of the first and the others as they are.
 
         It has a `grid`, the shape of the map of features, and can change its samples: `samples` are its tensors with a
         row for each, all (B, …), and `of(samples)` is the same for others.
         """
         raise NotImplementedError
 
-    def step(self, query: Any, prepared: Any) -> "Observation":
-        """Looks once."""
+    def step(self, query: Any, prepared: Any, ticks: Int[Tensor, " B"]) -> "Observation":
+        """Looks once.
+
+        Args:
+            query: the action representation, where the observer asks.
+            prepared: what `prepare` gave.
+            ticks: how many ticks each sample has thought already.
+        """
         raise NotImplementedError
 
 
@@ -77,7 +101,7 @@ class Observation(NamedTuple):
     """What the machine sees at one tick."""
 
     seen: Tensor  # o (B, E)
-    attention: Tensor | None  # (B, heads, L), where there is attention
+    attention: Any  # (B, heads, L), where there is attention, or nothing
 
 
 class CrossAttention(Observer):
@@ -114,6 +138,7 @@ class CrossAttention(Observer):
             self.require(0 <= self.dropout < 1, "dropout", "0 <= dropout < 1")
 
         def check(self, dimensions: int) -> None:
+            self.require(dimensions >= 1, "kind", "direct, since a single vector of features has no places to look at")
             self.require(
                 self.positions.dimensions in (None, dimensions),
                 "positions",
@@ -156,12 +181,20 @@ class CrossAttention(Observer):
             self.attention.num_heads,
         )
 
-    def step(self, query: Float[Tensor, "B P"], prepared: Attended) -> Observation:
-        """Looks once."""
+    def step(self, query: Float[Tensor, "B P"], prepared: Attended, ticks: Int[Tensor, " B"]) -> Observation:
+        """Looks at everything, at any tick."""
+        return self.attend(query, prepared)
+
+    def attend(
+        self, query: Float[Tensor, "B P"], prepared: Attended, hidden: Bool[Tensor, "B L"] | None = None
+    ) -> Observation:
+        """Looks at the tokens, but for those of each sample that are `hidden`, which may not be all."""
         batch, heads = len(query), self.attention.num_heads
         asked = prepared.query(query).view(batch * heads, 1, -1)  # (B heads, 1, E / heads)
-        attention = at_least_float32(prepared.keys(asked)).softmax(-1)  # (B heads, 1, L)
-        attention = F.dropout(attention, self.attention.dropout, self.training)
+        scores = at_least_float32(prepared.keys(asked))  # (B heads, 1, L)
+        if hidden is not None:
+            scores = scores.masked_fill(hidden.repeat_interleave(heads, dim=0).unsqueeze(1), -torch.inf)
+        attention = F.dropout(scores.softmax(-1), self.attention.dropout, self.training)
         seen = prepared.values(attention).view(batch, -1)  # (B, E)
         return Observation(prepared.output(seen), attention.view(batch, heads, -1))
 
@@ -199,7 +232,7 @@ class Direct(Observer):
         """Nothing to do."""
         return Sight(features)
 
-    def step(self, query: None, prepared: "Sight") -> Observation:
+    def step(self, query: None, prepared: "Sight", ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
         return Observation(prepared.features, None)
 

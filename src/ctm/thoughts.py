@@ -29,11 +29,18 @@ class Thoughts(NamedTuple):
     certainty: Tensor  # (B, T)
     state: Any  # to go on thinking from here: model(x, state=thoughts.state)
     record: Record | None = None
+    shown: int = 0  # how many of the ticks came before all of the input was shown, in a pass from the start
 
     @property
     def ticks(self) -> int:
         """T, how many ticks were thought."""
         return self.logits.shape[1]
+
+    @property
+    def due(self) -> "Thoughts":
+        """The same without the ticks before all of the input was shown, but with the last one in any case."""
+        since = min(self.shown, self.ticks - 1)
+        return Thoughts(self.logits[:, since:], self.certainty[:, since:], self.state)
 
     @property
     def noted(self) -> Any:
@@ -47,7 +54,7 @@ class Thoughts(NamedTuple):
         return self.record
 
     def at(self, rule: Rule | int = "most_certain", threshold: float = 0.8) -> Tensor:
-        """One answer per sample, (B, *answer, C), chosen over all ticks.
+        """One answer per sample, (B, *answer, C), chosen over all ticks at which it is due.
 
         Args:
             rule: a tick (negative ones count from the end), or one of the rules of `answers`.
@@ -61,7 +68,7 @@ class Thoughts(NamedTuple):
             if not -self.ticks <= rule < self.ticks:
                 raise IndexError(f"tick {rule}: there are {self.ticks} ticks, 0 to {self.ticks - 1}")
             return self.logits[:, rule]
-        return self.answers(rule, threshold)[:, -1]
+        return self.due.answers(rule, threshold)[:, -1]
 
     def answers(self, rule: Rule, threshold: float = 0.8) -> Tensor:
         """The answer one would give at every tick, knowing only the ticks so far: (B, T, *answer, C).

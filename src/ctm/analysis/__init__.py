@@ -9,4 +9,5 @@ Stills are matplotlib figures (`.savefig(path)`); animations are frames for `vid
     neurons     neuron_traces
     looking     looking, looking_frames: attention over a picture
     parity      parity_picture, parity_frames, accuracy_by_position
+    sort        sorting_picture, sorting_frames, waits_picture, generalization, generalization_picture
 """

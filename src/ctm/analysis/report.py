@@ -11,8 +11,9 @@ from ctm.analysis.neurons import neuron_traces
 from ctm.analysis.over_ticks import OverTicks, accuracy_over_ticks, certainty_over_ticks
 from ctm.analysis.stopping import stopping, stopping_picture
 from ctm.analysis.video import save_animation
+from ctm.inputs import rows
 from ctm.machine import ContinuousThoughtMachine
-from ctm.tasks.base import Batch, Task
+from ctm.tasks.base import Task
 from ctm.training.run import Run
 
 EXAMINED = 64
@@ -24,7 +25,8 @@ def report(run: Run) -> Iterator[Path]:
 
     Training curves, accuracy over ticks for the four ways to answer, certainty over ticks, what stopping when sure
     brings, neuron traces, the pictures of the task itself and an animation of one thought; those over ticks for a model
-    that thinks more than one, and those of the task if the model looks where they show it.
+    that thinks more than one (but for neurons, unless answers are emitted over ticks), and those of the task if the
+    model looks where they show it.
 
     Args:
         run: with at least one checkpoint.
@@ -38,16 +40,17 @@ def report(run: Run) -> Iterator[Path]:
     task = run.experiment.task.build()
     model = run.load_model()
     figures = {"training": training_curves(run.metrics())}
-    samples = Batch(*(part[:EXAMINED] for part in next(iter(task.evaluation("test", EXAMINED)))))
+    samples = rows(next(iter(task.evaluation("test", EXAMINED))), 0, EXAMINED)
     frames = []
     with torch.inference_mode():
         thoughts = model(samples.inputs, record=True)
         if thoughts.ticks > 1:
-            figures |= _over_ticks(model, task, run.experiment.training.evaluation_batch)
+            if not task.emits:
+                figures |= _over_ticks(model, task, run.experiment.training.evaluation_batch)
             figures["neurons"] = neuron_traces(thoughts.record)
         if model.config.observer.asks or not task.shows_attention:
-            figures |= dict(task.figures(thoughts, samples))
-            first = Batch(*(part[:1] for part in samples))
+            figures |= dict(task.figures(thoughts, samples)) | dict(task.trials(model))
+            first = rows(samples, 0, 1)
             frames = list(task.animate(model(first.inputs, record=True), first.inputs, first.targets[0]))
     for name, figure in figures.items():
         path = folder / f"{name}.png"
@@ -61,6 +64,6 @@ def _over_ticks(model: ContinuousThoughtMachine, task: Task, batch: int) -> dict
     """What more ticks bring, on the test split."""
     seen = OverTicks()
     for inputs, targets in task.evaluation("test", batch):
-        seen.add(model(inputs), targets)
+        seen.add(model(inputs).due, targets)
     stopped = stopping_picture(stopping(model, task, batch_size=batch))
     return {"accuracy": accuracy_over_ticks(seen), "certainty": certainty_over_ticks(seen), "stopping": stopped}

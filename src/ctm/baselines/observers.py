@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ctm.observers import Observation, Observer, ObserverConfig, Sight
@@ -53,6 +53,6 @@ class Whole(Observer):
             raise ValueError(f"features of {size} = {math.prod(grid)} cells: expected {self.cells}, as configured")
         return Sight(features.flatten(1), grid)  # (B, C cells)
 
-    def step(self, query: None, prepared: Sight) -> Observation:
+    def step(self, query: None, prepared: Sight, ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
         return Observation(prepared.features, None)

@@ -65,7 +65,8 @@ def _register_variant(name: str, suffix: str, change: Change, second: Second | N
     register(f"{name}-{suffix}")(make)
 
 
-register_variants("parity/quick")
+for _name in ("parity/quick", "qamnist/quick"):
+    register_variants(_name)
 
 
 def parity_lstm(ticks: int) -> Experiment:

@@ -32,7 +32,8 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None, kind: str = 
             The shape of an answer (`prediction_reshaper`) is never in a checkpoint: unless it is given here,
             it follows from the training arguments of parity and mazes, and is one label otherwise.
         kind: which of the authors' models it is: "ctm", the one of parity, mazes and images, or their baselines for
-            the same, "lstm" and "ff", the feed-forward one.
+            the same, "lstm" and "ff", the feed-forward one; "sort"; "qamnist" and "lstm-qamnist", which take
+            frames (B, n, 1, H, W) and parts of questions (B, m) with each repeated for all ticks at which it is shown.
 
     Returns:
         the model in evaluation mode, in float32.

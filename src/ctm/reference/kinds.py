@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ctm.backbones import BackboneConfig, Given, ResNet, TokenEmbedding
+from ctm.backbones import BackboneConfig, DigitConvolutions, Each, Given, ResNet, TokenEmbedding
 from ctm.baselines import FeedForwardCore, LSTMCore, Whole
-from ctm.core import NeuronCore
+from ctm.core import CoreConfig, NeuronCore
 from ctm.machine import MachineConfig
 from ctm.neurons import NeuronModels
-from ctm.observers import CrossAttention
+from ctm.observers import CrossAttention, Direct
 from ctm.pairings import Dense, Pairing, RandomPairs, SemiDense
 from ctm.positions import FourierPositions, NoPositions, PositionConfig, RotationalPositions
 from ctm.readouts import Readout
 from ctm.reference import names
 from ctm.reference.names import CheckpointError, Rule
+from ctm.scheduled import Scheduled
 from ctm.synapses import SynapseConfig, SynapseMLP, SynapseUNet
-from ctm.synchronization import Silent, Snapshot, Synchronization
+from ctm.synchronization import RepresentationConfig, Silent, Snapshot, Synchronization
 
 _SAME = {"deep_memory": "deep_nlms", "do_normalisation": "do_layernorm_nlm"}
 """Arguments that their training scripts call otherwise than their constructors."""
@@ -40,6 +41,8 @@ _POSITIONS: dict[str, tuple[PositionConfig, tuple[Rule, ...]]] = {
     "learnable-fourier": (FourierPositions.Config(scales=1), names.FOURIER),
     "multi-learnable-fourier": (FourierPositions.Config(scales=10), names.FOURIER_OF_MANY_SCALES),
 }
+
+_CORE_RULES = names.START + names.SYNAPSES + names.NEURON_MODELS
 
 
 class Translation(NamedTuple):
@@ -113,9 +116,24 @@ def _ctm(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation
         readout=_readout(arguments),
         action=action,
     )
-    core_rules = names.START + names.SYNAPSES + names.NEURON_MODELS
-    rules = backbone_rules + observer_rules + core_rules + action_rules + output_rules + names.LINEAR_READOUT
+    rules = backbone_rules + observer_rules + _CORE_RULES + action_rules + output_rules + names.LINEAR_READOUT
     return Translation(config, rules)
+
+
+def _sort(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`ContinuousThoughtMachineSORT`: numbers seen directly, one class for each and a blank."""
+    core = _core(arguments)
+    output, output_rules = _synchronization(arguments, "output", "out", core.neurons)
+    readout = Readout.Config(arguments["out_dims"])
+    config = MachineConfig(
+        ticks=arguments["iterations"],
+        backbone=Given.Config(channels=readout.classes - 1, dimensions=0),
+        observer=Direct.Config(),
+        core=core,
+        output=output,
+        readout=readout,
+    )
+    return Translation(config, _CORE_RULES + output_rules + names.LINEAR_READOUT)
 
 
 def _lstm(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
@@ -149,10 +167,52 @@ def _feed_forward(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Tr
     return Translation(config, backbone_rules + names.FEED_FORWARD)
 
 
+def _qamnist(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`ContinuousThoughtMachineQAMNIST`: pictures and questions, each part given for every tick it is shown."""
+    core = _core(arguments)
+    action, action_rules = _synchronization(arguments, "action", "action", core.neurons)
+    output, output_rules = _synchronization(arguments, "output", "out", core.neurons)
+    config = _questions(arguments, state_dict, core, action, output, projected=False)
+    rules = names.QUESTIONS + _CORE_RULES + action_rules + output_rules + names.LINEAR_READOUT
+    return Translation(config, rules)
+
+
+def _lstm_qamnist(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`LSTMBaseline` of the questions: one cell, symbols projected like features."""
+    core, look = LSTMCore.Config(arguments["d_model"]), Snapshot.Config()
+    config = _questions(arguments, state_dict, core, look, look, projected=True)
+    return Translation(config, names.QUESTIONS + names.LSTM_CELL + names.LINEAR_READOUT)
+
+
+def _questions(
+    arguments: _Arguments,
+    state_dict: Mapping[str, Tensor],
+    core: CoreConfig,
+    action: RepresentationConfig,
+    output: RepresentationConfig,
+    projected: bool,
+) -> MachineConfig:
+    width = arguments["d_input"]
+    look = CrossAttention.Config(width, arguments["heads"], dropout=arguments["dropout"])
+    channels = _inputs_of(state_dict, "backbone_digit.layers.0.weight")
+    return MachineConfig(
+        ticks=arguments["iterations_for_answering"],
+        backbone=Each.Config(DigitConvolutions.Config((width, width), (True, True), channels)),
+        observer=Scheduled.Config(look, projected=projected),
+        core=core,
+        action=action,
+        output=output,
+        readout=_readout(arguments),
+    )
+
+
 _KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {
     "ctm": _ctm,
+    "sort": _sort,
     "lstm": _lstm,
     "ff": _feed_forward,
+    "qamnist": _qamnist,
+    "lstm-qamnist": _lstm_qamnist,
 }
 
 

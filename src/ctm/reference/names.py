@@ -72,9 +72,9 @@ FOURIER_OF_MANY_SCALES = (
 )
 
 CROSS_ATTENTION = (
-    Rule(r"observer\.features\.(.+)", r"kv_proj.\1"),
-    Rule(r"observer\.query\.(\w+)", r"q_proj.\1"),
-    Rule(r"observer\.attention\.(.+)", r"attention.\1"),
+    Rule(r"observer\.(?:look\.)?features\.(.+)", r"kv_proj.\1"),
+    Rule(r"observer\.(?:look\.)?query\.(\w+)", r"q_proj.\1"),
+    Rule(r"observer\.(?:look\.)?attention\.(.+)", r"attention.\1"),
 )
 
 SYNAPSES = (
@@ -121,6 +121,23 @@ START = (
 LSTM = (
     Rule(r"core\.start_(hidden|cell)", r"start_\1_state"),
     Rule(r"core\.lstm\.(\w+)", r"lstm.\1"),
+)
+
+LSTM_CELL = (
+    Rule(
+        r"core\.start_(hidden|cell)",
+        r"start_\1_state",
+        convert=lambda state: state.unsqueeze(0),  # (D) -> (1, D)
+        shape=lambda ours: ours[1:],
+    ),
+    Rule(r"core\.lstm\.(\w+)_l0", r"lstm_cell.\1"),
+)
+
+QUESTIONS = (
+    Rule(r"backbone\.backbone\.(.+)", r"backbone_digit.\1"),
+    Rule(r"observer\.indices", "index_backbone.embedding"),
+    Rule(r"observer\.operators\.weight", "operator_backbone.embedding.weight"),
+    *CROSS_ATTENTION,
 )
 
 FEED_FORWARD = (

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from torch import Tensor
 
 from ctm.config import Config
+from ctm.inputs import Inputs, rows
 from ctm.losses import Second, cross_entropy_over_ticks, two_tick_loss
+from ctm.machine import ContinuousThoughtMachine, MachineConfig
 from ctm.readouts import Readout
 from ctm.thoughts import Thoughts
 
@@ -27,7 +29,7 @@ class DataError(Exception):
 class Batch(NamedTuple):
     """Some samples."""
 
-    inputs: Tensor  # (B, …)
+    inputs: Any  # (B, …), or a tuple of several such tensors where the model takes several
     targets: Tensor  # (B, *answer)
 
 
@@ -42,6 +44,9 @@ class TaskConfig(Config):
     @abstractmethod
     def readout(self) -> Readout.Config:
         """The shape of an answer, which the model's readout must have."""
+
+    def check(self, model: MachineConfig, ticks: int) -> None:
+        """Raises `ConfigError` if a machine cannot do the task, or not in so few ticks; its readout is right."""
 
     @abstractmethod
     def build(self) -> "Task":
@@ -58,6 +63,8 @@ class Task(ABC):
     config: Any
     headline: str = "accuracy"
     """The score that decides which checkpoint is the best; higher is better."""
+    emits: bool = False
+    """Whether an answer is emitted piece by piece; then no tick has one of its own, and no certainty ends a thought."""
     shows_attention: bool = False
     """Whether its pictures show where a model looks, so that there are none of a model that sees all at once."""
 
@@ -71,6 +78,7 @@ class Task(ABC):
 
     def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
         """What training minimises, (): by default cross-entropy at two ticks per sample (section 3.5)."""
+        thoughts = thoughts.due
         losses = cross_entropy_over_ticks(thoughts.logits, targets)
         return two_tick_loss(losses, thoughts.certainty, self.config.second)
 
@@ -79,8 +87,9 @@ class Task(ABC):
 
         By default "accuracy" at the most certain tick, averaged over answer positions, "accuracy_last" at the last
         tick, "accuracy_by_tick", "certainty_by_tick", and for answers of several positions "whole_accuracy", which
-        is 1 where all of them are right.
+        is 1 where all of them are right; of the ticks at which an answer is due.
         """
+        thoughts = thoughts.due
         right = (thoughts.logits.argmax(-1) == targets.unsqueeze(1)).float()  # (B, T, *answer)
         right = right.view(*right.shape[:2], -1)  # (B, T, positions)
         chosen = thoughts.most_certain_tick()[:, -1:]  # (B, 1)
@@ -96,20 +105,42 @@ class Task(ABC):
             scores |= {"whole_accuracy": whole.gather(1, chosen).squeeze(1), "whole_accuracy_by_tick": whole}
         return scores
 
-    @abstractmethod
-    def read(self, path: Path) -> Tensor:
-        """One input, (1, …), from a file of the user's.
+    def answer(self, thoughts: Thoughts) -> Tensor:
+        """The answers given, classes (B, *answer): by default those of the most certain tick."""
+        return thoughts.at("most_certain").argmax(-1)
+
+    def read(self, path: Path) -> Inputs:
+        """One input, (1, …), from a file of the user's: by default a text that `parse` takes.
 
         Raises:
             DataError: if it is missing or not what the task takes.
         """
+        try:
+            return self.parse(path.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: cannot be read ({error})") from None
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+    def parse(self, text: str) -> Inputs:
+        """One input, (1, …), from what a user typed.
+
+        Raises:
+            DataError: if it is not what the task takes; a task that has no inputs in words takes none.
+        """
+        raise DataError("this task takes no text; give a file, as in --input FILE")
 
     @abstractmethod
     def spell(self, answer: Tensor) -> str:
         """One answer, classes (*answer), as a person would write it."""
 
+    def comment(self, thoughts: Thoughts, inputs: Any) -> str:
+        """A line about a single thought and its input (1, …): by default, when it was most certain."""
+        tick = thoughts.ticks - thoughts.due.ticks + int(thoughts.due.most_certain_tick()[0, -1])
+        return f"most certain at tick {tick + 1} of {thoughts.ticks}: {float(thoughts.certainty[0, tick]):.3f}"
+
     @abstractmethod
-    def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> Iterator["np.ndarray"]:
+    def animate(self, thoughts: Thoughts, inputs: Any, target: Tensor | None) -> Iterator["np.ndarray"]:
         """Frames (H, W, 3) of the machine thinking about a single sample.
 
         Args:
@@ -122,6 +153,10 @@ class Task(ABC):
     def figures(self, thoughts: Thoughts, samples: Batch) -> Iterator[tuple[str, "Figure"]]:
         """Named pictures that only this task has, of recorded thoughts about some samples."""
 
+    def trials(self, model: ContinuousThoughtMachine) -> Iterator[tuple[str, "Figure"]]:
+        """Named pictures for which a model is put to further tests: by default none."""
+        return iter(())
+
     def sample(self, index: int) -> Batch:
         """The test sample of an index, as a batch of one.
 
@@ -130,7 +165,7 @@ class Task(ABC):
         """
         seen = 0
         for batch in self.evaluation("test", 1000):
-            if 0 <= index - seen < len(batch.inputs):
-                return Batch(*(part[index - seen : index - seen + 1] for part in batch))
-            seen += len(batch.inputs)
+            if 0 <= index - seen < len(batch.targets):
+                return rows(batch, index - seen, index - seen + 1)
+            seen += len(batch.targets)
         raise DataError(f"index {index}: there are {seen} test samples, 0 to {seen - 1}")

@@ -107,3 +107,4 @@ class Experiment(Config):
         least, most = self.training.least_ticks, self.model.ticks
         if least is not None and least > most:
             raise ConfigError(f"training.least_ticks = {least}: expected at most model.ticks = {most}")
+        self.task.check(self.model, most if least is None else least)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ctm.inputs import Inputs, rows
 from ctm.randomness import generator, seed_from
 from ctm.tasks.base import Batch, Task
 from ctm.thoughts import Thoughts
@@ -69,7 +70,7 @@ class Learner:
             inputs, targets = fabric.to_device(self._part(batch, part))
             torch.manual_seed(seed_from(plan.seed, "dropout", self.iteration, fabric.global_rank, part))
             with fabric.no_backward_sync(self._model, enabled=part + 1 < plan.accumulate):
-                thoughts = self._model(inputs, ticks=self._ticks())
+                thoughts = self._model(inputs, ticks=self._ticks(inputs))
                 loss = self.task.loss(thoughts, targets)
                 fabric.backward(loss / plan.accumulate)
             self._watch(loss)
@@ -130,18 +131,19 @@ class Learner:
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
         self.iteration = state["iteration"]
 
-    def _ticks(self) -> int | None:
-        """How many ticks to think in this iteration; nothing for those of the model."""
+    def _ticks(self, inputs: Inputs) -> int | None:
+        """How many ticks to think in this iteration; nothing for as many as the model thinks by itself."""
         if self.plan.least_ticks is None:
             return None
         source = generator(self.plan.seed, "ticks", self.iteration)
-        return int(torch.randint(self.plan.least_ticks, self.model.config.ticks + 1, (), generator=source))
+        ticks = int(torch.randint(self.plan.least_ticks, self.model.config.ticks + 1, (), generator=source))
+        return self.model.observer.shown(inputs) + ticks
 
     def _part(self, batch: Batch, part: int) -> Batch:
         """The samples of a micro-batch of this process."""
         size = len(batch.targets) // (self.fabric.world_size * self.plan.accumulate)
         start = (self.fabric.global_rank * self.plan.accumulate + part) * size
-        return Batch(*(tensor[start : start + size] for tensor in batch))
+        return rows(batch, start, start + size)
 
     def _watch(self, loss: Tensor) -> None:
         """Notes a loss that is not finite, without waiting for the device."""
@@ -151,4 +153,4 @@ class Learner:
     def _measure(self, loss: Tensor, thoughts: Thoughts, targets: Tensor) -> Tensor:
         """Loss, certainty and accuracy at the most certain tick, (3,)."""
         accuracy = self.task.scores(thoughts, targets)["accuracy"].mean()
-        return torch.stack([loss, thoughts.certainty.amax(1).mean(), accuracy]).detach()
+        return torch.stack([loss, thoughts.due.certainty.amax(1).mean(), accuracy]).detach()

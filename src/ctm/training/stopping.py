@@ -5,7 +5,9 @@ import time
 import torch
 from torch import Tensor
 
+from ctm.config import ConfigError
 from ctm.halting import Conclusions, think_stream
+from ctm.inputs import Inputs, count, each_tensor
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.base import Split, Task
 from ctm.thoughts import Thoughts
@@ -27,11 +29,13 @@ def evaluate_until(
         every score of `task.scores` that is not by tick; "ticks", how many a sample took; "samples_per_second".
 
     Raises:
+        ConfigError: if the task's answers are emitted over ticks, so that no certainty ends a thought.
         ValueError: if `until` is out of its range.
     """
+    _require_answers_at_ticks(task)
     device = next(model.parameters()).device
     batches = list(task.evaluation(split, batch_size))
-    inputs = [batch.inputs.to(device) for batch in batches]
+    inputs = [each_tensor(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
     targets = torch.cat([batch.targets for batch in batches]).to(device)
     _answer(model, inputs[:1], until, batch_size)  # the first time is slower
     start = time.perf_counter()
@@ -46,23 +50,39 @@ def evaluate_until(
 
 @torch.no_grad()
 def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch_size: int = 256) -> Tensor:
-    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` asks for."""
+    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` asks for.
+
+    Raises:
+        ConfigError: as `evaluate_until`.
+    """
+    _require_answers_at_ticks(task)
     device = next(model.parameters()).device
-    return torch.cat([model(batch.inputs.to(device)).certainty for batch in task.evaluation(split, batch_size)])
+    batches = (
+        each_tensor(lambda tensor: tensor.to(device), batch.inputs) for batch in task.evaluation(split, batch_size)
+    )
+    return torch.cat([model(inputs).due.certainty for inputs in batches])
+
+
+def _require_answers_at_ticks(task: Task) -> None:
+    if task.emits:
+        raise ConfigError(
+            f"the task {task.config.kind!r} emits its answer over ticks, so no certainty says when to stop; "
+            "evaluate it to the end: the score 'ticks' is how many it took until all was said"
+        )
 
 
 @torch.no_grad()
 def _answer(
-    model: ContinuousThoughtMachine, batches: list[Tensor], until: float | None, batch_size: int
+    model: ContinuousThoughtMachine, batches: list[Inputs], until: float | None, batch_size: int
 ) -> Conclusions:
     if until is not None:
         found = list(think_stream(model, batches, until, batch=batch_size))
     else:
         found, seen = [], 0
         for inputs in batches:
-            thoughts = model(inputs)
-            index = torch.arange(seen, seen + len(inputs), device=inputs.device)
+            thoughts = model(inputs).due
+            index = torch.arange(seen, seen + count(inputs), device=thoughts.logits.device)
             ticks = torch.full_like(index, thoughts.ticks)
             found.append(Conclusions(thoughts.at("most_certain"), thoughts.certainty.amax(1), ticks, index))
-            seen += len(inputs)
+            seen += count(inputs)
     return Conclusions(*map(torch.cat, zip(*found, strict=True)))

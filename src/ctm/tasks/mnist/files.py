@@ -17,7 +17,10 @@ STEMS = (
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 )
-WHERE_FROM = "give the folder of the four MNIST files (train-images-idx3-ubyte.gz, …) as --task.folder"
+WHERE_FROM = (
+    "give the folder of the four MNIST files (train-images-idx3-ubyte.gz, …) as --task.folder, "
+    "or for questions about them as --task.images.folder"
+)
 
 
 def read_folder(folder: str | Path) -> tuple[Samples, Samples]:

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor
 
-from ctm.randomness import generator
 from ctm.readouts import Readout
-from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, DataError
+from ctm.tasks.drawn import DrawnTask, DrawnTaskConfig
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -18,24 +17,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Parity(Task):
+class Parity(DrawnTask):
     """Sequences (B, L) of signs, drawn on the fly; the answer is a class at each of L positions, 1 for odd."""
 
     headline = "whole_accuracy"
     shows_attention = True
 
     @dataclass(frozen=True)
-    class Config(TaskConfig, kind="parity"):
+    class Config(DrawnTaskConfig, kind="parity"):
         """Cumulative parity."""
 
         length: int = 64
         """L, length of a sequence."""
-        evaluation_samples: int = 1000
-        """How many sequences an evaluation looks at; fixed, and never part of the training stream."""
 
         def validate(self) -> None:
+            super().validate()
             self.require(self.length >= 1, "length", "at least 1")
-            self.require(self.evaluation_samples >= 1, "evaluation_samples", "at least 1")
 
         @property
         def readout(self) -> Readout.Config:
@@ -44,31 +41,17 @@ class Parity(Task):
         def build(self) -> "Parity":
             return Parity(self)
 
-    def __init__(self, config: "Parity.Config") -> None:
-        self.config = config
-
-    def batch(self, seed: int, iteration: int, size: int) -> Batch:
-        return self.draw(size, generator(seed, "batch", iteration))
-
-    def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
-        samples = self.draw(self.config.evaluation_samples, generator("parity", split))
-        for inputs, targets in zip(*(part.split(size) for part in samples), strict=True):
-            yield Batch(inputs, targets)
-
     def draw(self, size: int, source: Generator) -> Batch:
         """Random sequences and their parities."""
         signs = torch.randint(2, (size, self.config.length), generator=source) * 2 - 1  # (B, L)
         return Batch(signs.float(), parities(signs))
 
-    def read(self, path: Path) -> Tensor:
-        """A text file of + and -, as many as the task is long; white space does not count."""
-        try:
-            text = "".join(path.read_text().split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read ({error})") from None
+    def parse(self, text: str) -> Tensor:
+        """Signs, + and -, as many as the task is long; white space does not count."""
+        text = "".join(text.split())
         if set(text) - {"+", "-"} or len(text) != self.config.length:
             shown = text if len(text) <= 40 else text[:40] + "…"
-            raise DataError(f"{path}: {shown!r}: expected {self.config.length} signs, each + or -")
+            raise DataError(f"{shown!r}: expected {self.config.length} signs, each + or -")
         return torch.tensor([[1.0 if sign == "+" else -1.0 for sign in text]])
 
     def spell(self, answer: Tensor) -> str:
