@@ -4,8 +4,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from ctm.losses import cross_entropy_over_ticks, two_tick_loss
+from ctm.losses import cross_entropy_over_ticks, curriculum_over_ticks, two_tick_loss
 
 
 def listing_4(losses, certainty, second):
@@ -69,3 +70,61 @@ def test_half_precision_is_computed_in_full():
     losses = cross_entropy_over_ticks(logits, targets)
     assert losses.dtype == torch.float32
     assert torch.equal(losses, cross_entropy_over_ticks(logits.float(), targets))
+
+
+def literal_curriculum(logits, targets, lookahead, curriculum):
+    """One sample and tick after the other: the longest right beginning of any tick, and a little further."""
+    batch, ticks, length, _ = logits.shape
+    losses = torch.zeros(batch, ticks)
+    for sample in range(batch):
+        beginnings = []
+        for tick in range(ticks):
+            right = (logits[sample, tick].argmax(-1) == targets[sample]).tolist()
+            beginnings.append(right.index(False) if False in right else length)
+        known = max(beginnings)
+        until = (known if curriculum == "as_written" else max(known - 1, 0)) + lookahead
+        for tick in range(ticks):
+            losses[sample, tick] = F.cross_entropy(logits[sample, tick, :until], targets[sample, :until])
+    return losses
+
+
+@pytest.mark.parametrize("curriculum", ["as_written", "as_trained"])
+@given(
+    batch=st.integers(1, 4),
+    ticks=st.integers(1, 4),
+    length=st.integers(1, 12),
+    lookahead=st.integers(1, 14),
+    classes=st.integers(2, 5),
+    easy=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_the_curriculum_is_the_loop_over_samples_and_ticks(
+    curriculum, batch, ticks, length, lookahead, classes, easy, seed
+):
+    source = torch.Generator().manual_seed(seed)
+    logits = torch.randn(batch, ticks, length, classes, generator=source)
+    targets = torch.randint(classes, (batch, length), generator=source)
+    if easy:
+        logits += 2 * F.one_hot(targets, classes).unsqueeze(1)
+    ours, loop = (logits.clone().requires_grad_() for _ in range(2))
+    found = curriculum_over_ticks(ours, targets, lookahead, curriculum)
+    expected = literal_curriculum(loop, targets, lookahead, curriculum)
+    torch.testing.assert_close(found, expected)
+    for losses in (found, expected):
+        losses.square().sum().backward()
+    torch.testing.assert_close(ours.grad, loop.grad)
+
+
+@pytest.mark.parametrize(
+    ("beginnings", "as_trained", "as_written"),
+    [((0,), 5, 5), ((1,), 5, 6), ((2,), 6, 7), ((3, 1), 7, 8), ((10, 16), 20, 21), ((30,), 30, 30)],
+)
+def test_how_many_positions_the_curriculum_counts(beginnings, as_trained, as_written):
+    """The numbers of the authors' code, and of the paper's text."""
+    right = torch.arange(30) < torch.tensor(beginnings).unsqueeze(1)  # (T, 30)
+    for curriculum, positions in (("as_trained", as_trained), ("as_written", as_written)):
+        logits = F.one_hot((~right).long(), 5).float().unsqueeze(0).requires_grad_()
+        targets = torch.zeros(1, 30, dtype=torch.long)
+        curriculum_over_ticks(logits, targets, curriculum=curriculum).sum().backward()
+        counted = (logits.grad != 0).any(-1)[0]  # (T, 30)
+        assert (counted == (torch.arange(30) < positions)).all()

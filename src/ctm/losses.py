@@ -38,7 +38,7 @@ def cross_entropy_over_ticks(
     logits: Float[Tensor, "B T *answer C"], targets: Int[Tensor, "B *answer"]
 ) -> Float[Tensor, "B T"]:
     """Cross-entropy at every tick, averaged over answer positions, in float32 at least."""
-    return _cross_entropy(logits, targets).flatten(2).mean(-1)
+    return _cross_entropy(logits, targets).view(*logits.shape[:2], -1).mean(-1)
 
 
 def curriculum_over_ticks(

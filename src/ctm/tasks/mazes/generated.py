@@ -1,14 +1,11 @@
 """Sets of generated mazes, made once and kept on disk."""
 
 import math
-import multiprocessing
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +14,10 @@ from ctm.tasks.base import DataError, Split
 from ctm.tasks.mazes.generate import draw
 from ctm.tasks.mazes.store import Store
 from ctm.tasks.mazes.symmetry import fingerprints
+from ctm.tasks.mazes.workers import workers
 
 CHUNK = 500
 """Mazes that are drawn together, from a seed of their own: so nothing depends on the number of processes."""
-
-Drawing = Callable[[Callable, Iterable[int]], Iterator[tuple[Store, np.ndarray]]]
 
 
 def generated(
@@ -46,7 +42,7 @@ def generated(
     name = f"mazes-{size}-seed-{seed}-{train}-and-{test}"
     paths: dict[Split, Path] = {split: folder / f"{name}-{split}.safetensors" for split in ("test", "train")}
     if not all(path.is_file() for path in paths.values()):
-        with _workers(train + test, processes) as drawing:
+        with workers(math.ceil((train + test) / CHUNK), processes) as drawing:
             tested, prints = _collect(drawing, size, test, seed, "test", np.empty(0, np.uint64))
             learned, _ = _collect(drawing, size, train, seed, "train", prints)
         tested.save(paths["test"])
@@ -60,7 +56,7 @@ def default_cache() -> Path:
 
 
 def _collect(
-    drawing: Drawing, size: int, count: int, seed: int, split: Split, without: np.ndarray
+    drawing: Callable[..., Any], size: int, count: int, seed: int, split: Split, without: np.ndarray
 ) -> tuple[Store, np.ndarray]:
     """Mazes whose fingerprints are not `without`, and their fingerprints."""
     stores, prints, missing, chunk = [], [], count, 0
@@ -83,16 +79,3 @@ def _collect(
 def _chunk(size: int, seed: int, split: Split, chunk: int) -> tuple[Store, np.ndarray]:
     grids = draw(CHUNK, size, generator("mazes", seed, size, split, chunk))
     return Store.pack(grids), fingerprints(grids)
-
-
-@contextmanager
-def _workers(count: int, processes: int | None) -> Iterator[Drawing]:
-    """Something like `map`, in several processes if the work is worth it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = min(cores if processes is None else processes, math.ceil(count / CHUNK))
-    if wanted < 2:
-        yield map  # ty: ignore[invalid-yield]
-        return
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(wanted, context) as pool:
-        yield pool.map

@@ -26,9 +26,9 @@ class Grids(NamedTuple):
         """Moves of every route."""
         return (self.moves != WAIT).sum(1)
 
-    def __getitem__(self, index) -> "Grids":  # ty: ignore[invalid-method-override]
+    def take(self, index: Tensor | slice) -> "Grids":
         """Some of the mazes: a slice, a mask or indices (n,)."""
-        return Grids(*(part[index] for part in tuple(self)))
+        return Grids(*(part[index] for part in self))
 
 
 def pictures(
@@ -106,7 +106,7 @@ def shortest_route(open: Bool[Tensor, "S S"], start: tuple[int, int], goal: tupl
         row, column = waiting.popleft()
         for move, (down, right) in enumerate(STEPS[:WAIT]):
             there = row + down, column + right
-            if there not in arrived and 0 <= min(there) and max(there) < size and rows[there[0]][there[1]]:
+            if there not in arrived and min(there) >= 0 and max(there) < size and rows[there[0]][there[1]]:
                 arrived[there] = move
                 waiting.append(there)
     if goal not in arrived:

@@ -5,8 +5,8 @@ import os
 import tempfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +15,11 @@ from torch import Tensor
 from ctm.tasks.base import DataError
 from ctm.tasks.mazes.grid import WAIT, Grids
 
+NAMES = ("open", "ends", "moves")
 
-class Store(NamedTuple):
+
+@dataclass(frozen=True)
+class Store:
     """N mazes; 45,000 of 39 x 39 take 30 MB, which stay on disk until they are looked at."""
 
     size: int
@@ -25,10 +28,13 @@ class Store(NamedTuple):
     ends: np.ndarray  # (N, 4) uint8, start and goal
     moves: np.ndarray  # (N, longest) uint8
 
-    @property
-    def count(self) -> int:
-        """N."""
+    def __len__(self) -> int:
         return len(self.open)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All but the size."""
+        return {name: getattr(self, name) for name in NAMES}
 
     @classmethod
     def pack(cls, grids: Grids) -> "Store":
@@ -43,11 +49,10 @@ class Store(NamedTuple):
         """All mazes of several stores, of one size."""
         longest = max(store.moves.shape[1] for store in stores)
         moves = [
-            np.pad(store.moves, ((0, 0), (0, longest - store.moves.shape[1])), constant_values=WAIT)
-            for store in stores
+            np.pad(store.moves, ((0, 0), (0, longest - store.moves.shape[1])), constant_values=WAIT) for store in stores
         ]
-        opened, ends = (np.concatenate(parts) for parts in zip(*((store.open, store.ends) for store in stores)))
-        return cls(stores[0].size, opened, ends, np.concatenate(moves))
+        opened, ends = ([store.arrays[name] for store in stores] for name in ("open", "ends"))
+        return cls(stores[0].size, *map(np.concatenate, (opened, ends, moves)))
 
     def take(self, index: Tensor | np.ndarray | slice) -> "Store":
         """Some of the mazes."""
@@ -65,7 +70,7 @@ class Store(NamedTuple):
         from safetensors.numpy import save_file
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {name: np.ascontiguousarray(array) for name, array in self._arrays().items()}
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(descriptor)
         try:
@@ -87,7 +92,7 @@ class Store(NamedTuple):
 
         try:
             with safe_open(path, "pt") as file:  # maps the file into memory, where numpy's would copy it
-                arrays = {name: file.get_tensor(name).numpy() for name in file.keys()}
+                arrays = {name: file.get_tensor(name).numpy() for name in NAMES}
                 notes = file.metadata() or {}
             store = cls(int(notes["size"]), **arrays)
             whole = notes["checksum"] == _checksum(arrays)
@@ -97,12 +102,9 @@ class Store(NamedTuple):
             raise DataError(f"{path}: damaged; remove it, and it will be made again")
         return store
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        return {"open": self.open, "ends": self.ends, "moves": self.moves}
-
 
 def _checksum(arrays: dict[str, np.ndarray]) -> str:
     total = 0
-    for name in sorted(arrays):
-        total = zlib.crc32(memoryview(np.ascontiguousarray(arrays[name])).cast("B"), total)
+    for name in NAMES:
+        total = zlib.crc32(arrays[name].data, total)
     return f"{total:08x}"

@@ -21,7 +21,7 @@ Samples = tuple[Tensor, Tensor]  # pictures (B, 3, S, S), moves (B, L)
 
 
 def augmented(pictures: Float[Tensor, "B 3 S S"], moves: Int[Tensor, "B L"], source: Generator) -> Samples:
-    """Turns half of the mazes, to the left or to the right, and mirrors half of them in each direction (FACTS: p = 0.5).
+    """Turns half of the mazes, to the left or to the right, and mirrors half of them in each direction.
 
     Returns:
         the mazes, and the routes through them.

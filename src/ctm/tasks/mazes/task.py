@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from ctm.readouts import Readout
 from ctm.tasks.base import Batch, Split, Task, TaskConfig
 from ctm.tasks.mazes.generated import generated
 from ctm.tasks.mazes.grid import WAIT, padded, pictures
+from ctm.tasks.mazes.published import read_folder, read_hub, read_picture
 from ctm.tasks.mazes.store import Store
 from ctm.tasks.mazes.symmetry import augmented
 from ctm.thoughts import Thoughts
@@ -84,12 +84,12 @@ class Mazes(Task):
         self.config = config
         self.stores = _found(config)
         train = self.stores["train"]
-        order = shuffled(train.count, seed=0, start=0, count=min(TRAIN_SAMPLE, train.count))
+        order = shuffled(len(train), seed=0, start=0, count=min(TRAIN_SAMPLE, len(train)))
         self._evaluated = {"train": train.take(order.numpy()), "test": self.stores["test"]}
 
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
         store = self.stores["train"]
-        grids = store.grids(shuffled(store.count, seed, iteration * size, size).numpy())
+        grids = store.grids(shuffled(len(store), seed, iteration * size, size).numpy())
         seen, moves = pictures(grids.open, grids.start, grids.goal), grids.moves
         if self.config.augment:
             seen, moves = augmented(seen, moves, generator(seed, "symmetry", iteration))
@@ -97,7 +97,7 @@ class Mazes(Task):
 
     def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
         store = self._evaluated[split]
-        for first in range(0, store.count, size):
+        for first in range(0, len(store), size):
             grids = store.grids(slice(first, first + size))
             seen = pictures(grids.open, grids.start, grids.goal)
             yield Batch(self.inputs(seen), padded(grids.moves, self.config.route_length))
@@ -120,7 +120,9 @@ class Mazes(Task):
         return super().scores(thoughts, targets) | {"route_accuracy": route_accuracy, "accuracy_by_step": right}
 
     def read(self, path: Path) -> Tensor:
-        raise NotImplementedError
+        """A picture of a maze, of any odd size, a pixel for each cell, with or without its solution in blue."""
+        grids = read_picture(path)
+        return self.inputs(pictures(grids.open, grids.start, grids.goal))
 
     def spell(self, answer: Tensor) -> str:
         return "".join(ARROWS[move] for move in answer.tolist()).rstrip(ARROWS[WAIT]) or "no move"
@@ -133,5 +135,9 @@ class Mazes(Task):
 
 
 def _found(config: Mazes.Config) -> dict[Split, Store]:
+    if config.folder is not None:
+        return read_folder(config.folder, config.size)
+    if config.dataset is not None:
+        return read_hub(config.dataset, config.size)
     cache = None if config.cache is None else Path(config.cache)
     return generated(config.size, config.train_mazes, config.test_mazes, config.data_seed, cache)
