@@ -257,6 +257,9 @@ def _open(run: Path, ticks: int | None) -> Any:
     return Run(run, opened.experiment.replace(model=opened.experiment.model.replace(ticks=ticks)))
 
 
+app.command("ctm.tasks.mazes.command:reapply", name="reapply", help="Walks through larger mazes with a maze run.")
+
+
 @app.command
 def presets(name: str | None = None, /) -> None:
     """Lists the presets, or shows one as YAML.

@@ -13,8 +13,8 @@ from ctm.randomness import generator, shuffled
 from ctm.readouts import Readout
 from ctm.tasks.base import Batch, Split, Task, TaskConfig
 from ctm.tasks.mazes.generated import generated
-from ctm.tasks.mazes.grid import WAIT, padded, pictures
-from ctm.tasks.mazes.published import read_folder, read_hub, read_picture
+from ctm.tasks.mazes.grid import WAIT, Grids, padded, pictures
+from ctm.tasks.mazes.published import parse, read_folder, read_hub, read_picture
 from ctm.tasks.mazes.store import Store
 from ctm.tasks.mazes.symmetry import augmented
 from ctm.thoughts import Thoughts
@@ -77,6 +77,10 @@ class Mazes(Task):
         def readout(self) -> Readout.Config:
             return Readout.Config(classes=5, answer=(self.route_length,))
 
+        def inputs(self, seen: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
+            """What the model takes, for pictures that run from 0 to 1."""
+            return seen * 2 - 1 if self.signed else seen
+
         def build(self) -> "Mazes":
             return Mazes(self)
 
@@ -93,18 +97,14 @@ class Mazes(Task):
         seen, moves = pictures(grids.open, grids.start, grids.goal), grids.moves
         if self.config.augment:
             seen, moves = augmented(seen, moves, generator(seed, "symmetry", iteration))
-        return Batch(self.inputs(seen), padded(moves, self.config.route_length))
+        return Batch(self.config.inputs(seen), padded(moves, self.config.route_length))
 
     def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
         store = self._evaluated[split]
         for first in range(0, len(store), size):
             grids = store.grids(slice(first, first + size))
             seen = pictures(grids.open, grids.start, grids.goal)
-            yield Batch(self.inputs(seen), padded(grids.moves, self.config.route_length))
-
-    def inputs(self, seen: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
-        """What the model takes, for pictures that run from 0 to 1."""
-        return seen * 2 - 1 if self.config.signed else seen
+            yield Batch(self.config.inputs(seen), padded(grids.moves, self.config.route_length))
 
     def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
         config = self.config
@@ -122,16 +122,25 @@ class Mazes(Task):
     def read(self, path: Path) -> Tensor:
         """A picture of a maze, of any odd size, a pixel for each cell, with or without its solution in blue."""
         grids = read_picture(path)
-        return self.inputs(pictures(grids.open, grids.start, grids.goal))
+        return self.config.inputs(pictures(grids.open, grids.start, grids.goal))
 
     def spell(self, answer: Tensor) -> str:
         return "".join(ARROWS[move] for move in answer.tolist()).rstrip(ARROWS[WAIT]) or "no move"
 
     def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> "Iterator[np.ndarray]":
-        raise NotImplementedError
+        from ctm.analysis.mazes import maze_frames
+
+        return maze_frames(thoughts, self.maze(inputs[0]))
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
-        yield from ()
+        from ctm.analysis.mazes import maze_picture
+
+        yield "route", maze_picture(thoughts, self.maze(samples.inputs[0]))
+
+    def maze(self, seen: Float[Tensor, "3 S S"]) -> Grids:
+        """The maze that the model sees, (1, S, S), with the route through it."""
+        picture = (seen + 1) / 2 if self.config.signed else seen
+        return parse((picture.permute(1, 2, 0) * 255).byte().cpu().numpy(), "input")
 
 
 def _found(config: Mazes.Config) -> dict[Split, Store]:
