@@ -215,7 +215,7 @@ def think(
     index:
         Which test sample to think about.
     input:
-        A file to think about instead: a picture for digits, a text of + and - for parity.
+        A file to think about instead: a picture for digits and mazes, a text of + and - for parity.
     output:
         Where the animation goes, a .gif or .mp4; by default into the run's folder `figures`.
     ticks:

@@ -27,7 +27,7 @@ def mazes_quick() -> Experiment:
             observer=CrossAttention.Config(embedding=64, heads=4),
             core=NeuronCore.Config(256, 10, SynapseMLP.Config(), NeuronModels.Config(hidden=8)),
             action=Synchronization.Config(RandomPairs(64)),
-            output=Synchronization.Config(RandomPairs(128)),
+            output=Synchronization.Config(RandomPairs(256)),
             readout=Readout.Config(classes=5, answer=(30,)),
         ),
         training=TrainingConfig(
