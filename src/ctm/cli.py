@@ -1,4 +1,4 @@
-"""The command line: `ctm train`, `evaluate`, `figures`, `think`, `presets`.
+"""The command line: `ctm train`, `evaluate`, `figures`, `think`, `reapply`, `presets`.
 
 Heavy imports happen inside the commands, so that `ctm --help` answers at once.
 """
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import ctm
+from ctm.cli_reapply import reapply
 
 Which = Literal["best", "last"]
 
@@ -22,6 +23,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
 )
+app.command(reapply)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -255,9 +257,6 @@ def _open(run: Path, ticks: int | None) -> Any:
     if ticks is None:
         return opened
     return Run(run, opened.experiment.replace(model=opened.experiment.model.replace(ticks=ticks)))
-
-
-app.command("ctm.tasks.mazes.command:reapply", name="reapply", help="Walks through larger mazes with a maze run.")
 
 
 @app.command
