@@ -65,7 +65,7 @@ def test_a_picture_is_walked_and_thought_about(run, tmp_path, capsys):
 
 def test_everything_there_is_to_see(run, capsys):
     names = {line.rsplit("/", 1)[-1] for line in said(capsys, "figures", run).splitlines()}
-    assert {"route.png", "training.png", "accuracy.png", "thinking.gif"} <= names
+    assert {"route.png", "lengths.png", "training.png", "accuracy.png", "thinking.gif"} <= names
     assert "test whole accuracy" in said(capsys, "evaluate", run)
 
 

@@ -8,4 +8,7 @@ Stills are matplotlib figures (`.savefig(path)`); animations are frames for `vid
     neurons     neuron_traces
     looking     looking, looking_frames: attention over a picture
     parity      parity_picture, parity_frames, accuracy_by_position
+    mazes       maze_picture, maze_frames
+    journeys    journeys_picture, journey_picture: larger mazes, by re-application
+    by_length   score_by_length
 """

@@ -3,17 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ctm.analysis.by_length import means_by_length
 from ctm.analysis.style import MUTED, PAPER, SERIES, TICK_COLOURS, canvas, picture_axis, plain, styled, whole_numbers
 from ctm.tasks.mazes.grid import Grids, pictures
 from ctm.tasks.mazes.reapply import Journeys
-
-GROUPS = 12
-"""Most groups of mazes of similar route lengths."""
 
 
 @styled()
@@ -34,8 +31,8 @@ def journeys_picture(walked: Mapping[str, Journeys], horizon: int) -> Figure:
     for (name, journeys), colour in zip(walked.items(), SERIES * len(walked), strict=False):
         lengths, reached = plain(journeys.lengths), plain(journeys.reached)
         found = reached > 0
-        _groups(success, lengths, reached, colour, name)
-        _groups(applied, lengths[found], plain(journeys.applications)[found], colour, name)
+        means_by_length(success, lengths, reached, colour, name)
+        means_by_length(applied, lengths[found], plain(journeys.applications)[found], colour, name)
     success.set_ylim(-0.02, 1.05)
     applied.set_ylim(bottom=0)
     applied.yaxis.set_major_locator(whole_numbers())
@@ -46,18 +43,6 @@ def journeys_picture(walked: Mapping[str, Journeys], horizon: int) -> Figure:
         axes.grid(axis="y")
         axes.legend(loc="best")
     return figure
-
-
-def _groups(axes: Axes, lengths: np.ndarray, values: np.ndarray, colour: str, name: str) -> None:
-    """Means of values over groups of similar lengths, with intervals."""
-    if not len(lengths):
-        return
-    order = np.argsort(lengths, kind="stable")
-    parts = np.array_split(order, min(GROUPS, max(1, len(order) // 8)))
-    place = [lengths[part].mean() for part in parts]
-    error = [1.96 * values[part].std() / len(part) ** 0.5 for part in parts]
-    look: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 3.5, "elinewidth": 0.8}
-    axes.errorbar(place, [values[part].mean() for part in parts], yerr=error, label=name, **look)
 
 
 @styled()

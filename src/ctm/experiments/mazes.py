@@ -1,6 +1,6 @@
 """Mazes (sections 4, D and G.3)."""
 
-from ctm.backbones import ResNet
+from ctm.backbones import DigitConvolutions, ResNet
 from ctm.catalog import register
 from ctm.core import NeuronCore
 from ctm.machine import MachineConfig
@@ -22,22 +22,22 @@ def mazes_quick() -> Experiment:
     return Experiment(
         task=Mazes.Config(size=9, route_length=30, test_mazes=1000),
         model=MachineConfig(
-            ticks=10,
-            backbone=ResNet.Config(depth=18, stages=1),
+            ticks=8,
+            backbone=DigitConvolutions.Config((48, 48, 48, 48), (False, True, False, False), input_channels=3),
             observer=CrossAttention.Config(embedding=64, heads=4),
-            core=NeuronCore.Config(256, 10, SynapseMLP.Config(), NeuronModels.Config(hidden=8)),
+            core=NeuronCore.Config(256, 8, SynapseMLP.Config(), NeuronModels.Config(hidden=8)),
             action=Synchronization.Config(RandomPairs(64)),
             output=Synchronization.Config(RandomPairs(256)),
             readout=Readout.Config(classes=5, answer=(30,)),
         ),
         training=TrainingConfig(
-            iterations=4000,
-            batch_size=128,
+            iterations=8000,
+            batch_size=64,
             optimizer=AdamW(learning_rate=1e-3),
             schedule=Cosine(warmup=100),
             clipping=NormClipping(1.0),
-            evaluate_every=250,
-            checkpoint_every=250,
+            evaluate_every=500,
+            checkpoint_every=500,
         ),
     )
 

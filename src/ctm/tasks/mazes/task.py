@@ -133,9 +133,13 @@ class Mazes(Task):
         return maze_frames(thoughts, self.maze(inputs[0]))
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
+        from ctm.analysis.by_length import Measured, score_by_length
         from ctm.analysis.mazes import maze_picture
 
         yield "route", maze_picture(thoughts, self.maze(samples.inputs[0]))
+        lengths, scores = (samples.targets != WAIT).sum(1), self.scores(thoughts, samples.targets)
+        shown = {"moves right": "route_accuracy", "mazes solved": "whole_accuracy"}
+        yield "lengths", score_by_length({name: Measured(lengths, scores[score]) for name, score in shown.items()})
 
     def maze(self, seen: Float[Tensor, "3 S S"]) -> Grids:
         """The maze that the model sees, (1, S, S), with the route through it."""
