@@ -41,6 +41,9 @@ def test_models_answer_what_their_tasks_ask(name):
         assert experiment.model.readout.classes == 2
     elif name.startswith("sort"):
         assert experiment.model.readout == ctm.Readout.Config(classes=experiment.task.numbers + 1)
+    elif name.startswith("mazes"):
+        assert experiment.model.readout.answer == (experiment.task.route_length,)
+        assert experiment.model.readout.classes == 5
     else:
         assert (experiment.model.readout.answer, experiment.model.readout.classes) == ((), 10)
 
@@ -53,6 +56,19 @@ def test_parity_is_as_published(ticks, memory):
     assert (model.observer.embedding, model.observer.heads, model.core.models.hidden) == (512, 8, 16)
     assert (training.iterations, training.batch_size, training.optimizer.learning_rate) == (200_000, 64, 1e-4)
     assert (training.schedule.warmup, training.clipping.quantile) == (500, 0.9)
+
+
+def test_mazes_are_as_published():
+    paper, small = (ctm.preset(name) for name in ("mazes/paper", "mazes/15"))
+    assert [(task.size, task.route_length, task.signed) for task in (paper.task, small.task)] == [
+        (39, 100, False),
+        (15, 50, True),
+    ]
+    for experiment, iterations, warmup in ((paper, 1_000_000, 10_000), (small, 100_000, 5_000)):
+        task, training = experiment.task, experiment.training
+        assert (task.curriculum, task.lookahead, task.train_mazes, task.test_mazes) == ("as_trained", 5, 45_000, 5_000)
+        assert (training.iterations, training.schedule.warmup, training.batch_size) == (iterations, warmup, 64)
+        assert (training.optimizer.learning_rate, training.optimizer.weight_decay) == (1e-4, 0)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +101,4 @@ def test_an_outlandish_name_lists_all():
 
 def test_a_model_alone_or_of_an_experiment():
     assert model_config("digits") == ctm.preset("digits").model
-    assert model_config("mazes/paper") == ctm.preset("mazes/paper")
+    assert model_config("imagenet/paper") == ctm.preset("imagenet/paper")

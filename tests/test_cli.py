@@ -224,8 +224,8 @@ def test_presets_are_listed_and_shown(capsys):
     assert [line.split()[0] for line in out.splitlines()] == ctm.presets()
     shown = yaml.safe_load(said(capsys, "presets", "parity/quick"))
     assert ctm.Experiment.from_dict(shown) == ctm.preset("parity/quick")
-    assert ctm.MachineConfig.from_dict(yaml.safe_load(said(capsys, "presets", "mazes/paper"))) == ctm.preset(
-        "mazes/paper"
+    assert ctm.MachineConfig.from_dict(yaml.safe_load(said(capsys, "presets", "imagenet/paper"))) == ctm.preset(
+        "imagenet/paper"
     )
 
 
@@ -253,7 +253,7 @@ def test_help_of_a_preset_shows_its_settings(capsys):
         (["oops"], 'Unknown command "oops"'),
         (["train"], "name a preset, as in 'ctm train digits', or give --resume RUN"),
         (["train", "digitz"], "preset = 'digitz': unknown; did you mean 'digits'?"),
-        (["train", "mazes/paper"], "preset = 'mazes/paper': a model without a task, which cannot be trained yet"),
+        (["train", "imagenet/paper"], "preset = 'imagenet/paper': a model without a task, which cannot be trained yet"),
         (["train", "none.yaml"], "none.yaml: no such file"),
         (["train", "digits", "--nope", "3"], "Unknown option: --nope"),
         (["train", "digits", "--model.ticks", "abc"], 'Invalid value for --model.ticks: unable to convert "abc"'),

@@ -1,12 +1,12 @@
-import itertools
 import math
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from ctm.losses import _unlikelihood, cross_entropy_over_ticks, ctc_over_ticks, two_tick_loss
+from ctm.losses import cross_entropy_over_ticks, curriculum_over_ticks, two_tick_loss
 
 
 def listing_4(losses, certainty, second):
@@ -72,58 +72,59 @@ def test_half_precision_is_computed_in_full():
     assert torch.equal(losses, cross_entropy_over_ticks(logits.float(), targets))
 
 
-def collapsed(path, blank):
-    """What a path of classes emits: repetitions once, no blanks."""
-    return [symbol for symbol, _ in itertools.groupby(path) if symbol != blank]
+def literal_curriculum(logits, targets, lookahead, curriculum):
+    """One sample and tick after the other: the longest right beginning of any tick, and a little further."""
+    batch, ticks, length, _ = logits.shape
+    losses = torch.zeros(batch, ticks)
+    for sample in range(batch):
+        beginnings = []
+        for tick in range(ticks):
+            right = (logits[sample, tick].argmax(-1) == targets[sample]).tolist()
+            beginnings.append(right.index(False) if False in right else length)
+        known = max(beginnings)
+        until = (known if curriculum == "as_written" else max(known - 1, 0)) + lookahead
+        for tick in range(ticks):
+            losses[sample, tick] = F.cross_entropy(logits[sample, tick, :until], targets[sample, :until])
+    return losses
 
 
+@pytest.mark.parametrize("curriculum", ["as_written", "as_trained"])
 @given(
-    ticks=st.integers(1, 5),
-    targets=st.lists(st.lists(st.integers(0, 1), min_size=2, max_size=2), min_size=1, max_size=3),
+    batch=st.integers(1, 4),
+    ticks=st.integers(1, 4),
+    length=st.integers(1, 12),
+    lookahead=st.integers(1, 14),
+    classes=st.integers(2, 5),
+    easy=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_ctc_sums_over_all_paths(ticks, targets, seed):
-    generator = torch.Generator().manual_seed(seed)
-    logits = 2 * torch.randn(len(targets), ticks, 3, generator=generator, dtype=torch.float64)
-    probability = logits.softmax(-1)
-    losses = []
-    for sample, target in enumerate(targets):
-        paths = itertools.product(range(3), repeat=ticks)
-        fitting = [path for path in paths if collapsed(path, 2) == target]
-        total = sum(math.prod(float(probability[sample, t, c]) for t, c in enumerate(path)) for path in fitting)
-        losses.append(-math.log(total) / len(target) if total else math.inf)
-    assert float(ctc_over_ticks(logits, torch.tensor(targets))) == pytest.approx(sum(losses) / len(losses))
+def test_the_curriculum_is_the_loop_over_samples_and_ticks(
+    curriculum, batch, ticks, length, lookahead, classes, easy, seed
+):
+    source = torch.Generator().manual_seed(seed)
+    logits = torch.randn(batch, ticks, length, classes, generator=source)
+    targets = torch.randint(classes, (batch, length), generator=source)
+    if easy:
+        logits += 2 * F.one_hot(targets, classes).unsqueeze(1)
+    ours, loop = (logits.clone().requires_grad_() for _ in range(2))
+    found = curriculum_over_ticks(ours, targets, lookahead, curriculum)
+    expected = literal_curriculum(loop, targets, lookahead, curriculum)
+    torch.testing.assert_close(found, expected)
+    for losses in (found, expected):
+        losses.square().sum().backward()
+    torch.testing.assert_close(ours.grad, loop.grad)
 
 
-def test_ctc_of_half_precision_is_computed_in_single():
-    logits = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0)).bfloat16().requires_grad_()
-    loss = ctc_over_ticks(logits, torch.tensor([[0, 1], [2, 2]]))
-    assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, ctc_over_ticks(logits.float(), torch.tensor([[0, 1], [2, 2]])))
-    loss.backward()
-    assert logits.grad.isfinite().all()
-
-
-@given(ticks=st.integers(1, 12), length=st.integers(1, 5), batch=st.integers(1, 3), seed=st.integers(0, 99))
-def test_the_recursion_of_devices_is_that_of_pytorch(ticks, length, batch, seed):
-    generator = torch.Generator().manual_seed(seed)
-    logits = 3 * torch.randn(ticks, batch, 4, generator=generator, dtype=torch.float64)
-    targets = torch.randint(3, (batch, length), generator=generator)
-    found, known = (logits.log_softmax(-1).requires_grad_() for _ in range(2))
-    ours = _unlikelihood(found, targets)
-    theirs = torch.nn.functional.ctc_loss(known, targets, [ticks] * batch, [length] * batch, 3, reduction="none")
-    torch.testing.assert_close(ours, theirs)
-    possible = theirs.isfinite()
-    ours[possible].sum().backward()
-    theirs[possible].sum().backward()
-    centred = (found.grad - found.softmax(-1) * found.grad.sum(-1, keepdim=True), known.grad)
-    torch.testing.assert_close(centred[0][:, possible], centred[1][:, possible])
-
-
-def test_on_a_device_the_loss_waits_for_no_number():
-    """The meta device has none to wait for."""
-    logits = torch.randn(2, 9, 5, device="meta", requires_grad=True)
-    loss = ctc_over_ticks(logits, torch.zeros(2, 4, dtype=torch.long, device="meta"))
-    loss.backward()
-    assert loss.shape == ()
-    assert logits.grad.shape == logits.shape
+@pytest.mark.parametrize(
+    ("beginnings", "as_trained", "as_written"),
+    [((0,), 5, 5), ((1,), 5, 6), ((2,), 6, 7), ((3, 1), 7, 8), ((10, 16), 20, 21), ((30,), 30, 30)],
+)
+def test_how_many_positions_the_curriculum_counts(beginnings, as_trained, as_written):
+    """The numbers of the authors' code, and of the paper's text."""
+    right = torch.arange(30) < torch.tensor(beginnings).unsqueeze(1)  # (T, 30)
+    for curriculum, positions in (("as_trained", as_trained), ("as_written", as_written)):
+        logits = F.one_hot((~right).long(), 5).float().unsqueeze(0).requires_grad_()
+        targets = torch.zeros(1, 30, dtype=torch.long)
+        curriculum_over_ticks(logits, targets, curriculum=curriculum).sum().backward()
+        counted = (logits.grad != 0).any(-1)[0]  # (T, 30)
+        assert (counted == (torch.arange(30) < positions)).all()

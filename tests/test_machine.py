@@ -39,6 +39,7 @@ def leaves(state) -> list[Tensor]:
         ("parity/paper-75", 5_719_714),
         ("parity/paper-100", 6_564_514),
         ("mazes/paper", 31_998_330),
+        ("mazes/15", 8_967_160),
         ("imagenet/paper", 185_989_886),
         ("cifar10/paper", 1_032_648),
         ("qamnist/paper-1", 2_501_388),

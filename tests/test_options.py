@@ -126,7 +126,7 @@ def test_an_experiment_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("preset", "message"),
     [
-        ("mazes/paper", "preset = 'mazes/paper': a model without a task"),
+        ("imagenet/paper", "preset = 'imagenet/paper': a model without a task"),
         ("digitz", "did you mean 'digits'"),
         ("none.yaml", r"none\.yaml: no such file"),
     ],

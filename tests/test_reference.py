@@ -13,7 +13,6 @@ import numpy
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch.nn import functional as F
 
 import ctm
 from ctm.reference import CheckpointError, from_state_dict, load, translation
@@ -52,18 +51,8 @@ def image_loss(thoughts, targets):
     return ctm.two_tick_loss(ctm.cross_entropy_over_ticks(thoughts.logits, targets), thoughts.certainty)
 
 
-def maze_loss(thoughts, targets, lookahead=5):
-    """The authors' curriculum, literally: the longest correct prefix of any tick, and a little further."""
-    batch, ticks, length, _ = thoughts.logits.shape
-    losses = torch.zeros(batch, ticks)
-    for sample in range(batch):
-        prefixes = []
-        for tick in range(ticks):
-            right = (thoughts.logits[sample, tick].argmax(-1) == targets[sample]).tolist()
-            prefixes.append(right.index(False) if False in right else length)
-        until = max(max(prefixes) - 1, 0) + lookahead
-        for tick in range(ticks):
-            losses[sample, tick] = F.cross_entropy(thoughts.logits[sample, tick, :until], targets[sample, :until])
+def maze_loss(thoughts, targets):
+    losses = ctm.losses.curriculum_over_ticks(thoughts.logits, targets, curriculum="as_trained")
     return ctm.two_tick_loss(losses, thoughts.certainty)
 
 
@@ -116,18 +105,6 @@ def test_agrees_with_the_authors_loss_and_gradients(case):
         torch.testing.assert_close(
             norm, io[name].squeeze(), rtol=1e-4, atol=1e-7, msg=lambda text, name=name: name + text
         )
-
-
-@pytest.mark.parametrize(("lengths", "positions"), [((0,), 5), ((1,), 5), ((2,), 6), ((3, 1), 7), ((10, 16), 20)])
-def test_the_curriculum_of_this_file_is_the_authors(lengths, positions):
-    right = torch.zeros(1, len(lengths), 30, 5)
-    for tick, length in enumerate(lengths):
-        right[0, tick, :length, 0] = 1
-        right[0, tick, length:, 1] = 1
-    targets = torch.zeros(1, 30, dtype=torch.long)
-    right.requires_grad_()
-    maze_loss(ctm.Thoughts(right, torch.zeros(1, len(lengths)), None), targets).backward()
-    assert (right.grad != 0).any(-1).any(1).sum() == positions
 
 
 def test_neuron_pairs_are_those_stored():

@@ -25,7 +25,7 @@ from .halting import think as think
 from .halting import think_stream as think_stream
 from .halting import threshold_for_budget as threshold_for_budget
 from .losses import cross_entropy_over_ticks as cross_entropy_over_ticks
-from .losses import ctc_over_ticks as ctc_over_ticks
+from .ctc import ctc_over_ticks as ctc_over_ticks
 from .losses import two_tick_loss as two_tick_loss
 from .machine import ContinuousThoughtMachine as ContinuousThoughtMachine
 from .machine import MachineConfig as MachineConfig

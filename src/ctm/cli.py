@@ -1,4 +1,4 @@
-"""The command line: `ctm train`, `compare`, `evaluate`, `figures`, `think`, `presets`.
+"""The command line: `ctm train`, `compare`, `evaluate`, `figures`, `think`, `reapply`, `presets`.
 
 Heavy imports happen inside the commands, so that `ctm --help` answers at once.
 """
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import ctm
+from ctm.cli_reapply import reapply
 
 Which = Literal["best", "last"]
 
@@ -22,6 +23,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
 )
+app.command(reapply)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -264,7 +266,8 @@ def think(
     index:
         Which test sample to think about.
     input:
-        A file to think about instead: a picture for digits, a text of + and - for parity, of numbers for sorting.
+        A file to think about instead: a picture for digits and mazes, a text of + and - for parity, of numbers for
+        sorting.
     text:
         The text itself instead of a file, as in --text "0.3 -1.2 0.8".
     output:

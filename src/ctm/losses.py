@@ -1,4 +1,4 @@
-"""The losses over internal ticks (section 3.5, Listing 4; appendix G.4)."""
+"""The losses over internal ticks (section 3.5, Listing 4), and the curriculum of mazes (section D.3)."""
 
 from typing import Literal
 
@@ -10,8 +10,7 @@ from torch.nn import functional as F
 from ctm.precision import at_least_float32
 
 Second = Literal["most_certain", "last"]
-
-_NEVER = -1e30  # the logarithm of nothing, finite so that gradients are
+Curriculum = Literal["as_written", "as_trained"]
 
 
 def two_tick_loss(
@@ -39,42 +38,41 @@ def cross_entropy_over_ticks(
     logits: Float[Tensor, "B T *answer C"], targets: Int[Tensor, "B *answer"]
 ) -> Float[Tensor, "B T"]:
     """Cross-entropy at every tick, averaged over answer positions, in float32 at least."""
-    targets = targets.unsqueeze(1).expand(logits.shape[:-1])  # (B, T, *answer)
-    losses = F.cross_entropy(at_least_float32(logits).flatten(0, -2), targets.flatten(), reduction="none")
-    return losses.view(*logits.shape[:2], -1).mean(-1)
+    return _cross_entropy(logits, targets).view(*logits.shape[:2], -1).mean(-1)
 
 
-def ctc_over_ticks(logits: Float[Tensor, "B T C"], targets: Int[Tensor, "B N"]) -> Float[Tensor, ""]:
-    """Connectionist temporal classification of answers that are emitted over ticks, in float32 at least (appendix G.4).
+def curriculum_over_ticks(
+    logits: Float[Tensor, "B T S C"],
+    targets: Int[Tensor, "B S"],
+    lookahead: int = 5,
+    curriculum: Curriculum = "as_written",
+) -> Float[Tensor, "B T"]:
+    """Cross-entropy at every tick, averaged over the first positions only: as many as are right, and a few more.
+
+    Right are the longest correct beginning of a sample's answer at any tick, so all its ticks are compared on the same
+    positions (section D.3).
 
     Args:
-        logits: what is said at every tick; the last class is the blank, which says nothing.
-        targets: the N classes to emit, in order; at most T, and fewer by one for every repetition.
-
-    Returns:
-        the mean over the batch of the negative log-likelihood divided by N.
+        logits: answers of S positions that build on each other, such as the moves of a route.
+        targets: the right ones.
+        lookahead: how many positions more than the right ones.
+        curriculum: "as_written" counts n + lookahead positions where n are right, as the paper's text has it;
+            "as_trained" one fewer, except for n = 0, as the authors' code, which made the paper's numbers.
     """
-    log_probability = at_least_float32(logits).log_softmax(-1).transpose(0, 1)  # (T, B, C)
-    ticks, batch, classes = log_probability.shape
-    if log_probability.device.type != "cpu":  # where PyTorch's own would make the host wait for lengths and targets
-        return (_unlikelihood(log_probability, targets) / targets.shape[1]).mean()
-    lengths = (torch.full((batch,), length) for length in (ticks, targets.shape[1]))
-    return F.ctc_loss(log_probability, targets, *lengths, blank=classes - 1)
+    length = targets.shape[1]
+    right = logits.argmax(-1) == targets.unsqueeze(1)  # (B, T, S)
+    known = right.int().cumprod(-1).sum(-1).amax(1)  # (B,)
+    if curriculum == "as_trained":
+        known = (known - 1).clamp_min(0)
+    counted = torch.arange(length, device=targets.device) < (known + lookahead).unsqueeze(1)  # (B, S)
+    counted = counted.unsqueeze(1).to(torch.float32)  # (B, 1, S)
+    return (_cross_entropy(logits, targets) * counted).sum(-1) / counted.sum(-1)
 
 
-def _unlikelihood(log_probability: Float[Tensor, "T B C"], targets: Int[Tensor, "B N"]) -> Float[Tensor, " B"]:
-    """The negative log of the probability of all ways to emit the targets, by the forward recursion over ticks.
-
-    The states are the 2 N + 1 places of a path: a blank, the first target, a blank, the second, …, a blank.
-    """
-    ticks, batch, classes = log_probability.shape
-    states = torch.full((batch, 2 * targets.shape[1] + 1), classes - 1, device=targets.device)  # (B, S)
-    states[:, 1::2] = targets
-    skips = F.pad((states[:, 2:] != states[:, :-2]) & (states[:, 2:] != classes - 1), (2, 0))  # (B, S) past a blank
-    likely = log_probability.gather(2, states.expand(ticks, -1, -1))  # (T, B, S)
-    path = F.pad(likely[0, :, :2], (0, states.shape[1] - 2), value=_NEVER)  # (B, S)
-    for tick in range(1, ticks):
-        one, two = (F.pad(path[:, :-steps], (steps, 0), value=_NEVER) for steps in (1, 2))
-        path = torch.stack([path, one, two.where(skips, _NEVER)]).logsumexp(0) + likely[tick]
-    total = path[:, -2:].logsumexp(1)  # (B,) ending in the last target, or in a blank after it
-    return -total.masked_fill(total < _NEVER / 2, -torch.inf)
+def _cross_entropy(
+    logits: Float[Tensor, "B T *answer C"], targets: Int[Tensor, "B *answer"]
+) -> Float[Tensor, "B T *answer"]:
+    """Cross-entropy of every position at every tick."""
+    targets = targets.unsqueeze(1).expand(logits.shape[:-1])  # (B, T, *answer)
+    losses = F.cross_entropy(at_least_float32(logits).flatten(0, -2), targets.flatten(), reduction="none")
+    return losses.view(logits.shape[:-1])

@@ -10,4 +10,7 @@ Stills are matplotlib figures (`.savefig(path)`); animations are frames for `vid
     looking     looking, looking_frames: attention over a picture
     parity      parity_picture, parity_frames, accuracy_by_position
     sort        sorting_picture, sorting_frames, waits_picture, generalization, generalization_picture
+    mazes       maze_picture, maze_frames
+    journeys    journeys_picture, journey_picture: larger mazes, by re-application
+    by_length   score_by_length
 """

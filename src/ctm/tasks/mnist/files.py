@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ctm.tasks.base import DataError
+from ctm.tasks.hub import fetch
 
 Samples = tuple[Tensor, Tensor]  # pictures (N, 28, 28) uint8, labels (N,) int64
 
@@ -61,19 +62,7 @@ def read_hub(name: str) -> tuple[Samples, Samples]:
     Raises:
         DataError: if the data set cannot be had.
     """
-    try:
-        import datasets  # ty: ignore[import-not-found]
-    except ImportError as error:
-        raise DataError(
-            f"{name}: fetching it needs the package 'datasets': pip install 'continuous-thought-machines[hub]'; "
-            f"or {WHERE_FROM}"
-        ) from error
-    try:
-        splits = datasets.load_dataset(name)
-    except Exception as error:  # the library raises many kinds, with and without a network
-        raise DataError(
-            f"{name}: not to be had from the hub ({type(error).__name__}: {error}); {WHERE_FROM}"
-        ) from error
+    splits = fetch(name, WHERE_FROM)
     train, test = (
         (
             torch.from_numpy(np.stack([np.asarray(picture, np.uint8) for picture in splits[split]["image"]])),

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from ctm.backbones import Given
 from ctm.config import ConfigError
-from ctm.losses import ctc_over_ticks
+from ctm.ctc import ctc_over_ticks
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
 from ctm.readouts import Readout
 from ctm.tasks.base import Batch, DataError

@@ -1,0 +1,70 @@
+"""Finding longer ways than a model can say at once: walk, and think again from there (section 4.2, Figure 4b, 4c)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ctm.tasks.mazes.grid import Grids, pictures, walk
+
+
+class Journeys(NamedTuple):
+    """How N mazes were walked, each in up to K applications of the model."""
+
+    reached: Tensor  # (N,) bool, whether the goal was
+    applications: Tensor  # (N,) int64, how often the model was applied
+    places: Tensor  # (N, K, S + 1, 2), where each application began and its moves led; at rest once it is over
+    lengths: Tensor  # (N,) int64, moves of the route from start to goal
+
+
+@torch.inference_mode()
+def reapply(
+    model: nn.Module,
+    mazes: Grids,
+    inputs: Callable[[Tensor], Tensor],
+    *,
+    applications: int = 20,
+    mistakes: int = 2,
+    ticks: int | None = None,
+    batch: int = 64,
+) -> Journeys:
+    """Walks through mazes of any size with a model that says so many moves at a time.
+
+    The moves of the most certain tick are walked, skipping those into a wall; then the start is put where the walk
+    ended, and the model thinks again. A journey ends at the goal, and without it when the walk leads back to where an
+    application began before, since the model would only repeat itself, or after the last application.
+
+    Args:
+        model: any model whose answers are moves, in evaluation mode.
+        mazes: with their routes.
+        inputs: from pictures (B, 3, S, S) to what the model takes, as `Mazes.Config.inputs`.
+        applications: the most for a maze.
+        mistakes: how many moves into a wall an application may have; its walk stops at the next one.
+        ticks: internal ticks of an application; by default the model's.
+        batch: mazes thought about at a time.
+    """
+    device = next(model.parameters()).device
+    place, began = mazes.start, [mazes.start]
+    going = (mazes.start != mazes.goal).any(1)
+    applied, legs = torch.zeros_like(mazes.lengths), []
+    for _ in range(applications):
+        current = going.nonzero().squeeze(1)
+        if not len(current):
+            break
+        open, goal, start = mazes.open[current], mazes.goal[current], place[current]
+        answers = [
+            model(inputs(pictures(*part)).to(device), ticks=ticks).at("most_certain").argmax(-1).cpu()
+            for part in zip(*(tensor.split(batch) for tensor in (open, start, goal)), strict=True)
+        ]
+        steps = walk(open, start, torch.cat(answers), goal, mistakes).places  # (n, S + 1, 2)
+        leg = place.unsqueeze(1).repeat(1, steps.shape[1], 1)
+        leg[current] = steps
+        legs.append(leg)
+        place = leg[:, -1]
+        applied[current] += 1
+        again = torch.stack([(place == earlier).all(1) for earlier in began]).any(0)
+        going = going & (place != mazes.goal).any(1) & ~again
+        began.append(place)
+    places = torch.stack(legs, 1) if legs else mazes.start[:, None, None]
+    return Journeys((place == mazes.goal).all(1), applied, places, mazes.lengths)

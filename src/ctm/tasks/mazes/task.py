@@ -1,0 +1,156 @@
+"""From the picture of a maze, the route through it as a sequence of moves."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ctm.losses import Curriculum, curriculum_over_ticks, two_tick_loss
+from ctm.randomness import generator, shuffled
+from ctm.readouts import Readout
+from ctm.tasks.base import Batch, Split, Task, TaskConfig
+from ctm.tasks.mazes.generated import generated
+from ctm.tasks.mazes.grid import WAIT, Grids, padded, pictures
+from ctm.tasks.mazes.published import parse, read_folder, read_hub, read_picture
+from ctm.tasks.mazes.store import Store
+from ctm.tasks.mazes.symmetry import augmented
+from ctm.thoughts import Thoughts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+ARROWS = "↑↓←→·"
+"""How the moves are written: up, down, left, right and waiting."""
+TRAIN_SAMPLE = 2000
+"""How many training mazes an evaluation of "train" looks at."""
+
+
+class Mazes(Task):
+    """Pictures (B, 3, S, S) of mazes; the answer is one of five moves at each step of the route.
+
+    The score "whole_accuracy" is the solve rate: all moves right, those that wait at the end included.
+    """
+
+    headline = "whole_accuracy"
+
+    @dataclass(frozen=True)
+    class Config(TaskConfig, kind="mazes"):
+        """Mazes, generated or published."""
+
+        size: int = 39
+        """S, pixels of a side; odd."""
+        route_length: int = 100
+        """Moves of an answer: longer routes are cut, shorter ones end with waiting."""
+        train_mazes: int = 45_000
+        """How many mazes are generated to train on."""
+        test_mazes: int = 5_000
+        """How many mazes are generated to be tested on; none of them is trained on, in whatever orientation."""
+        data_seed: int = 0
+        """Which mazes are generated."""
+        cache: str | None = None
+        """Folder that keeps generated mazes; nothing for `ctm/mazes` in your cache folder."""
+        folder: str | None = None
+        """Folder of published mazes instead, with train/ and test/ in it and pictures in these."""
+        dataset: str | None = None
+        """Published mazes on the Hugging Face hub instead, such as "ciaran-regan-ie/mazes-large"."""
+        signed: bool = False
+        """Whether pictures run from -1 to 1, instead of from 0 to 1."""
+        augment: bool = True
+        """Turn and mirror training mazes at random."""
+        curriculum: Curriculum = "as_written"
+        """How many positions the loss counts: "as_written" in the paper, or one fewer "as_trained"; see
+        `ctm.losses.curriculum_over_ticks`."""
+        lookahead: int = 5
+        """How many positions more than those already right the loss counts."""
+
+        def validate(self) -> None:
+            self.require(self.size % 2 == 1 and 5 <= self.size <= 255, "size", "odd, from 5 to 255")
+            for name in ("route_length", "train_mazes", "test_mazes", "lookahead"):
+                self.require(getattr(self, name) >= 1, name, "at least 1")
+            self.require(self.folder is None or self.dataset is None, "folder", "nothing where dataset is given")
+
+        @property
+        def readout(self) -> Readout.Config:
+            return Readout.Config(classes=5, answer=(self.route_length,))
+
+        def inputs(self, seen: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
+            """What the model takes, for pictures that run from 0 to 1."""
+            return seen * 2 - 1 if self.signed else seen
+
+        def build(self) -> "Mazes":
+            return Mazes(self)
+
+    def __init__(self, config: "Mazes.Config") -> None:
+        self.config = config
+        self.stores = _found(config)
+        train = self.stores["train"]
+        order = shuffled(len(train), seed=0, start=0, count=min(TRAIN_SAMPLE, len(train)))
+        self._evaluated = {"train": train.take(order.numpy()), "test": self.stores["test"]}
+
+    def batch(self, seed: int, iteration: int, size: int) -> Batch:
+        store = self.stores["train"]
+        grids = store.grids(shuffled(len(store), seed, iteration * size, size).numpy())
+        seen, moves = pictures(grids.open, grids.start, grids.goal), grids.moves
+        if self.config.augment:
+            seen, moves = augmented(seen, moves, generator(seed, "symmetry", iteration))
+        return Batch(self.config.inputs(seen), padded(moves, self.config.route_length))
+
+    def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
+        store = self._evaluated[split]
+        for first in range(0, len(store), size):
+            grids = store.grids(slice(first, first + size))
+            seen = pictures(grids.open, grids.start, grids.goal)
+            yield Batch(self.config.inputs(seen), padded(grids.moves, self.config.route_length))
+
+    def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
+        config = self.config
+        losses = curriculum_over_ticks(thoughts.logits, targets, config.lookahead, config.curriculum)
+        return two_tick_loss(losses, thoughts.certainty, config.second)
+
+    def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
+        """The scores of every task, and of the most certain tick "route_accuracy", which leaves the waiting out, and
+        "accuracy_by_step", (B, S)."""
+        right = (thoughts.at("most_certain").argmax(-1) == targets).float()  # (B, S)
+        moving = (targets != WAIT).float()
+        route_accuracy = (right * moving).sum(1) / moving.sum(1)
+        return super().scores(thoughts, targets) | {"route_accuracy": route_accuracy, "accuracy_by_step": right}
+
+    def read(self, path: Path) -> Tensor:
+        """A picture of a maze, of any odd size, a pixel for each cell, with or without its solution in blue."""
+        grids = read_picture(path)
+        return self.config.inputs(pictures(grids.open, grids.start, grids.goal))
+
+    def spell(self, answer: Tensor) -> str:
+        return "".join(ARROWS[move] for move in answer.tolist()).rstrip(ARROWS[WAIT]) or "no move"
+
+    def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> "Iterator[np.ndarray]":
+        from ctm.analysis.mazes import maze_frames
+
+        return maze_frames(thoughts, self.maze(inputs[0]))
+
+    def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
+        from ctm.analysis.by_length import Measured, score_by_length
+        from ctm.analysis.mazes import maze_picture
+
+        yield "route", maze_picture(thoughts, self.maze(samples.inputs[0]))
+        lengths, scores = (samples.targets != WAIT).sum(1), self.scores(thoughts, samples.targets)
+        shown = {"moves right": "route_accuracy", "mazes solved": "whole_accuracy"}
+        yield "lengths", score_by_length({name: Measured(lengths, scores[score]) for name, score in shown.items()})
+
+    def maze(self, seen: Float[Tensor, "3 S S"]) -> Grids:
+        """The maze that the model sees, (1, S, S), with the route through it."""
+        picture = (seen + 1) / 2 if self.config.signed else seen
+        return parse((picture.permute(1, 2, 0) * 255).byte().cpu().numpy(), "input")
+
+
+def _found(config: Mazes.Config) -> dict[Split, Store]:
+    if config.folder is not None:
+        return read_folder(config.folder, config.size)
+    if config.dataset is not None:
+        return read_hub(config.dataset, config.size)
+    cache = None if config.cache is None else Path(config.cache)
+    return generated(config.size, config.train_mazes, config.test_mazes, config.data_seed, cache)
