@@ -62,6 +62,9 @@ def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: s
         axes.set(title=title, xlabel="iteration")
         axes.grid(axis="y")
     figure.axes[0].set_yscale("log")
+    low, high = figure.axes[0].get_ylim()
+    figure.axes[0].yaxis.set_major_formatter("{x:g}")
+    figure.axes[0].yaxis.set_minor_formatter("{x:g}" if high < 5 * low else "")
     for axes in figure.axes[1:]:
         axes.set_ylim(0, 1.02)
     handles, labels = figure.axes[0].get_legend_handles_labels()
