@@ -177,7 +177,7 @@ def sorting_picture(numbers: Tensor, said: Emissions) -> Figure:
             place = float(numbers[row, said.classes[row, index]])
             height = float(deviation[row, index]) / reach
             axes.vlines(place + offset, 0, height, color=RED if height > 0 else GREEN, linewidth=3.5)
-        axes.set_yticks([-1, 0, 1], [f"{-reach:.2g}", "0", f"{reach:+.2g}"])
+        axes.set_yticks([-1, 0, 1], [f"−{reach:.2g}", "0", f"+{reach:.2g}"])
         axes.set_ylim(-1.05, 1.05)
     figure.axes[0].set_title(f"{lists} lists: ticks waited more (red) or less (green) than usual before each number")
     figure.axes[-1].set_xlabel("number")
