@@ -6,9 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import ctm
 from ctm import ConfigError, Scheduled
+from ctm.inputs import each_tensor
 from ctm.observers import ObserverConfig
 from ctm.scheduled import sinusoids
 
@@ -102,6 +104,20 @@ def test_the_wrong_number_of_inputs_is_named():
         ctm.build("qamnist/quick")(torch.zeros(1, 2, 1, 8, 8))
     with pytest.raises(ValueError, match="2 tensors: expected one"):
         ctm.build("digits")(torch.zeros(1, 1, 8, 8), QUESTION)
+
+
+def test_a_training_step_reads_nothing_back():
+    """Tensors without content: asking for any would be an error."""
+    experiment = ctm.preset("qamnist/quick")
+    task, model = experiment.task.build(), experiment.model.build()
+    batch = task.batch(0, 0, 4)
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        batch = each_tensor(fake.from_tensor, batch)
+        thoughts = model(batch.inputs)
+        task.loss(thoughts, batch.targets).backward()
+        with pytest.raises(DataDependentOutputException):
+            thoughts.certainty[0, 0].item()
+    assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 COMPILED = """
