@@ -162,7 +162,7 @@ def test_settings_are_changed_in_all_models_of_a_comparison(tmp_path):
         (["parity/quick", "--training.seed", "1"], "give seeds as --seeds 0 1 2, not as --training.seed"),
         (["parity/quick", "--training.seed=1"], "give seeds as --seeds 0 1 2, not as --training.seed"),
         (["parity/quick", "--run", "x"], "^parity/quick: Unknown option: --run"),
-        (["mazes/lstm-1"], "'mazes/lstm-1': a model without a task"),
+        (["cifar10/lstm"], "'cifar10/lstm': a model without a task"),
     ],
 )
 def test_mistakes_of_a_comparison_name_the_model(arguments, message):

@@ -3,7 +3,7 @@ import pytest
 import ctm
 from ctm.baselines import parameters
 from ctm.catalog import model_config
-from ctm.experiments.baselines import VARIANTS, mazes_15
+from ctm.experiments.baselines import VARIANTS
 from ctm.options import with_options
 
 
@@ -20,6 +20,7 @@ from ctm.options import with_options
         ("mazes/lstm-2", 75_869_504),
         ("mazes/lstm-3", 109_440_320),
         ("mazes/feed-forward", 54_797_632),
+        ("mazes/15", 8_967_160),
         ("mazes/15-no-synchronization", 8_965_112),
         ("mazes/15-lstm-synchronization", 8_967_454),
         ("cifar10/lstm", 1_046_870),
@@ -30,13 +31,9 @@ def test_published_numbers_of_parameters(name, count):
     assert parameters(model_config(name)) == count
 
 
-def test_published_number_of_what_table_4_takes_apart():
-    assert parameters(mazes_15()) == 8_967_160
-
-
 def test_the_published_number_without_neuron_models_counts_a_history_that_nothing_reads():
     model = model_config("mazes/15-no-neuron-models")
-    assert parameters(model) + model.core.neurons * mazes_15().core.memory == 8_948_885
+    assert parameters(model) + model.core.neurons * model_config("mazes/15").core.memory == 8_948_885
 
 
 @pytest.mark.parametrize("ticks", [1, 10, 25, 50, 75, 100])
@@ -49,8 +46,9 @@ def test_lstms_for_parity_learn_as_in_the_paper(ticks):
 
 
 @pytest.mark.parametrize("suffix", VARIANTS)
-def test_variants_differ_only_in_their_model_and_the_tick_of_an_lstms_loss(suffix):
-    plain, variant = ctm.preset("parity/quick"), ctm.preset(f"parity/quick-{suffix}")
+@pytest.mark.parametrize("name", ["parity/quick", "mazes/quick"])
+def test_variants_differ_only_in_their_model_and_the_tick_of_an_lstms_loss(name, suffix):
+    plain, variant = ctm.preset(name), ctm.preset(f"{name}-{suffix}")
     assert variant.training == plain.training
     assert variant.task == plain.task.replace(second="last" if suffix == "lstm" else "most_certain")
     assert variant.model != plain.model

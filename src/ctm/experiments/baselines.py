@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable
 
-from ctm.backbones import ResNet
 from ctm.baselines import (
     FeedForwardCore,
     LSTMCore,
@@ -15,16 +14,13 @@ from ctm.baselines import (
     without_synchronization,
 )
 from ctm.catalog import preset, register
-from ctm.core import CoreConfig, NeuronCore
+from ctm.core import CoreConfig
 from ctm.experiments.parity import parity_paper
 from ctm.losses import Second
 from ctm.machine import MachineConfig
-from ctm.neurons import NeuronModels
-from ctm.observers import CrossAttention, ObserverConfig
-from ctm.pairings import RandomPairs
-from ctm.readouts import Readout
+from ctm.observers import ObserverConfig
 from ctm.synapses import SynapseUNet
-from ctm.synchronization import Silent, Snapshot, Synchronization
+from ctm.synchronization import Silent, Snapshot
 from ctm.training.clipping import NoClipping
 from ctm.training.config import Experiment
 
@@ -65,7 +61,7 @@ def _register_variant(name: str, suffix: str, change: Change, second: Second | N
     register(f"{name}-{suffix}")(make)
 
 
-for _name in ("parity/quick", "qamnist/quick"):
+for _name in ("parity/quick", "mazes/quick", "qamnist/quick"):
     register_variants(_name)
 
 
@@ -100,35 +96,23 @@ def mazes_feed_forward() -> Experiment | MachineConfig:
     return changed("mazes/paper", lambda model: at_once(model, Whole.Config(cells=100), core), second="last")
 
 
-def mazes_15() -> MachineConfig:
-    """The machine for 15x15 mazes that Table 4 takes apart."""
-    return MachineConfig(
-        ticks=50,
-        backbone=ResNet.Config(depth=18, stages=1),
-        observer=CrossAttention.Config(embedding=256, heads=4),
-        core=NeuronCore.Config(1024, 25, SynapseUNet.Config(levels=8), NeuronModels.Config(hidden=32)),
-        action=Synchronization.Config(RandomPairs(1024)),
-        output=Synchronization.Config(RandomPairs(1024)),
-        readout=Readout.Config(classes=5, answer=(50,)),
-    )
-
-
 @register("mazes/15-no-neuron-models")
-def mazes_15_without_neuron_models() -> MachineConfig:
+def mazes_15_without_neuron_models() -> Experiment | MachineConfig:
     """15x15 mazes without neuron-level models, with more synapses instead (Table 4)."""
-    return mazes_15().replace(core=SynapseCore.Config(1045, SynapseUNet.Config(levels=10)))
+    core = SynapseCore.Config(1045, SynapseUNet.Config(levels=10))
+    return changed("mazes/15", lambda model: model.replace(core=core))
 
 
 @register("mazes/15-no-synchronization")
-def mazes_15_without_synchronization() -> MachineConfig:
+def mazes_15_without_synchronization() -> Experiment | MachineConfig:
     """15x15 mazes without synchronization (Table 4)."""
-    return recurrent(mazes_15(), mazes_15().core)
+    return changed("mazes/15", lambda model: recurrent(model, model.core))
 
 
 @register("mazes/15-lstm-synchronization")
-def mazes_15_lstm_with_synchronization() -> MachineConfig:
+def mazes_15_lstm_with_synchronization() -> Experiment | MachineConfig:
     """15x15 mazes by an LSTM with synchronization (Table 4)."""
-    return mazes_15().replace(core=LSTMCore.Config(775, layers=2))
+    return changed("mazes/15", lambda model: model.replace(core=LSTMCore.Config(775, layers=2)))
 
 
 @register("cifar10/lstm")

@@ -36,6 +36,7 @@ class Mazes(Task):
     """
 
     headline = "whole_accuracy"
+    shows_attention = True
 
     @dataclass(frozen=True)
     class Config(TaskConfig, kind="mazes"):
