@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from cases import SETTINGS, Case
 from memory import peak
-from steps import MACHINES, Bench, Variant, alternate, summary
+from steps import MACHINES, RECOMPUTING, Bench, Variant, alternate, summary
 from surroundings import progress
 from work import operations, product_rate
 
@@ -32,14 +32,14 @@ def compared(
         floating-point operations a second, ratios those of the oracle to ours.
     """
     progress(f"{case.name}, {case.batch} samples, {case.config.ticks} ticks: operations and memory")
-    variants = [Variant(machine, precision) for precision in precisions for machine in MACHINES]
+    variants = [Variant(machine, precision) for precision in precisions for machine in (*MACHINES, RECOMPUTING)]
     work = {machine: operations(case, machine) for machine in MACHINES}
     memory = {variant: peak(case, variant, device) for variant in variants}
     bench, before = Bench(case, device), torch.get_num_threads()
     works = {
         (variant, name): partial(getattr(bench, name), variant)
         for variant in dict.fromkeys([REFERENCE, *variants])
-        for name in WORKS
+        for name in (WORKS if variant.machine in MACHINES else ("step",))
     }
     for count in threads:
         torch.set_num_threads(count)
@@ -54,6 +54,8 @@ def compared(
                 }
                 for machine in MACHINES
             }
+            again = Variant(RECOMPUTING, precision)
+            sides[RECOMPUTING] = {"step": times[again, "step"], "memory": memory[again]}
             yield {
                 "configuration": case.name,
                 "ticks": case.config.ticks,
@@ -77,5 +79,7 @@ def _ratios(sides: dict[str, Any], reference: dict[str, Any]) -> dict[str, float
         **{name: oracle[name]["median"] / ours[name]["median"] for name in WORKS},
         **{f"{name}_to_fp32": reference[name]["median"] / ours[name]["median"] for name in WORKS},
         "memory": oracle["memory"] / ours["memory"],
+        "recomputing_memory": oracle["memory"] / sides[RECOMPUTING]["memory"],
+        "recomputing_time": sides[RECOMPUTING]["step"]["median"] / ours["step"]["median"],
         "operations": oracle["operations"] / ours["operations"],
     }

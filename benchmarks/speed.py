@@ -18,11 +18,12 @@ from steps import PRECISIONS
 from surroundings import described, keep, machine, table
 
 COLUMNS = ("configuration", "batch", "ticks", "threads", "precision", "forward s", "ratio", "step s", "ratio")
-MORE_COLUMNS = ("fp32 ratio", "ms a tick", "memory MB", "ratio", "GFLOP/s", "of a product's")
+MORE_COLUMNS = ("fp32 ratio", "ms a tick", "memory MB", "ratio", "recomputing", "× step", "GFLOP/s", "of a product's")
 EXPLANATION = """
 Oracle → ours, medians; ± is half the range of ours; ratios are oracle / ours. A step is the forward pass, the loss and
 the backward pass. *fp32 ratio*: the step of the oracle in fp32 against ours in this precision. *ms a tick*: of our
-step. *memory*: the peak of a step beyond model and data. *GFLOP/s*: what our step reaches, beside one large matrix
+step. *memory*: the peak of a step beyond model and data. *recomputing*: that ratio with `training.recompute`, and how
+many times our step it takes. *GFLOP/s*: what our step reaches, beside one large matrix
 product in the same precision with the same threads. Batches are the paper's; one marked * is smaller.
 """
 
@@ -37,10 +38,10 @@ def main() -> None:
         sized = case(name).resized(options.batch, options.ticks)
         sized = sized if options.batch else fitting(sized, options.memory * 1e9)
         results += compared(sized, threads, options.precision, options.repeats, options.device)
-    limit = "" if options.batch else f"Batches are limited so that the oracle keeps less than {options.memory:g} GB.\n"
-    text = f"{described(where)}\n\n{table(COLUMNS + MORE_COLUMNS, map(row, results))}{EXPLANATION}{limit}"
-    keep(options.out, "speed", {"machine": where, "results": results})
-    (options.out / "speed.md").write_text(text)
+        limit = "" if options.batch else f"Batches are such that the oracle keeps less than {options.memory:g} GB.\n"
+        text = f"{described(where)}\n\n{table(COLUMNS + MORE_COLUMNS, map(row, results))}{EXPLANATION}{limit}"
+        keep(options.out, "speed", {"machine": where, "results": results})  # after every one: a long table may be cut
+        (options.out / "speed.md").write_text(text)
     print(text)
 
 
@@ -79,6 +80,8 @@ def row(result: dict[str, Any]) -> list[str]:
         f"{result['step_per_tick'] * 1e3:.3g}",
         f"{oracle['memory'] / 1e6:.0f} → {ours['memory'] / 1e6:.0f}",
         f"{ratios['memory']:.1f}",
+        f"{ratios['recomputing_memory']:.1f}",
+        f"{ratios['recomputing_time']:.2f}",
         f"{result['rate'] / 1e9:.0f}",
         f"{result['product_rate'] / 1e9:.0f}",
     ]

@@ -10,9 +10,11 @@ from cases import Case
 
 import ctm
 from ctm.thoughts import Thoughts
+from ctm.training.recomputation import recompute
 
 Key = TypeVar("Key", bound=Hashable)
 MACHINES = ("oracle", "ours")
+RECOMPUTING = "recomputing"
 PRECISIONS = ("fp32", "bf16")
 
 
@@ -20,7 +22,7 @@ class Variant(NamedTuple):
     """One of the things that are compared."""
 
     machine: str
-    """One of `MACHINES`."""
+    """One of `MACHINES`, or `RECOMPUTING`: ours with `training.recompute`."""
     precision: str
     """One of `PRECISIONS`; bf16 is autocast around the forward pass."""
 
@@ -35,22 +37,22 @@ class Bench:
 
     def __init__(self, case: Case, device: str) -> None:
         self.device = device
-        self.model = case.model()
+        self.model, again = case.model(), case.model()
         if device != "cpu":  # tensors without values, as counting uses, cannot be moved, not even to where they are
-            self.model.to(device)
-        self.machines = {"oracle": ctm.literal.from_model(self.model), "ours": self.model}
+            self.model.to(device), again.to(device)
+        recompute(again)
+        self.machines = {"oracle": ctm.literal.from_model(self.model), "ours": self.model, RECOMPUTING: again}
         self.inputs, self.targets = case.inputs().to(device), case.targets().to(device)
 
     def forward(self, variant: Variant) -> None:
         """Thinks as in use, without gradients."""
-        self.model.eval()
+        self.machines[variant.machine].eval()
         with torch.no_grad():
             self.think(variant)
 
     def step(self, variant: Variant) -> None:
         """Thinks, and computes the loss and the gradients; no optimiser."""
-        self.model.train()
-        self.model.zero_grad()
+        self.machines[variant.machine].train().zero_grad()
         thoughts = self.think(variant)
         losses = ctm.cross_entropy_over_ticks(thoughts.logits, self.targets)
         ctm.two_tick_loss(losses, thoughts.certainty).backward()
