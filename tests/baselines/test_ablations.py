@@ -11,7 +11,7 @@ from ctm.baselines import (
     without_neuron_models,
     without_synchronization,
 )
-from ctm.experiments.baselines import mazes_15
+from ctm.catalog import model_config
 
 QUICK = ctm.preset("parity/quick").model
 CHANGES = [lstm, lstm_with_synchronization, without_neuron_models, without_synchronization, feed_forward]
@@ -69,7 +69,7 @@ def test_widths_of_the_paper_follow():
     """Fewest neurons with as many parameters: so the paper's baselines were sized (Tables 3 and 4)."""
     for ticks, neurons in ((1, 669), (10, 686), (25, 706), (50, 765), (100, 857)):
         assert lstm(ctm.preset(f"parity/paper-{ticks}").model).core.neurons == neurons
-    assert lstm_with_synchronization(mazes_15()).core.neurons == 775
+    assert lstm_with_synchronization(model_config("mazes/15")).core.neurons == 775
 
 
 @pytest.mark.parametrize("change", [without_neuron_models, without_synchronization])

@@ -18,7 +18,7 @@ from ctm.training.schedules import Cosine
 
 @register("mazes/quick")
 def mazes_quick() -> Experiment:
-    """9x9 mazes: ten minutes on a laptop."""
+    """9x9 mazes: a quarter of an hour on a laptop."""
     return Experiment(
         task=Mazes.Config(size=9, route_length=30, test_mazes=1000),
         model=MachineConfig(
