@@ -13,6 +13,7 @@ import numpy
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 
 import ctm
 from ctm.reference import CheckpointError, from_state_dict, load, translation
