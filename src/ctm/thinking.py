@@ -65,7 +65,7 @@ class Thinking:
     def answer(self, x: Float[Tensor, "D M B"], masks: list[Tensor | None]) -> Float[Tensor, "D _out B"]:
         """What the models make of what the neurons remember, (D, 1, B)."""
         for layer, mask, following in zip(self.layers, masks, [*self.layers[1:], None], strict=True):
-            if self.in_place:
+            if self.in_place and not torch.compiler.is_compiling():
                 x = layer.in_place(x, mask, None if following is None else following.seat(x.shape[-1]))
             else:
                 x = layer(x, mask)
