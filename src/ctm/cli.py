@@ -129,7 +129,7 @@ def compare(
     quiet:
         Print nothing while training.
     """
-    from ctm.analysis.comparison import comparison_report
+    from ctm.analysis.comparison import comparison_report, together
     from ctm.options import experiments_of
     from ctm.training.comparison import Comparison
     from ctm.training.comparison import compare as train_all
@@ -139,7 +139,7 @@ def compare(
     if outcome.signal is not None:
         print("stopped; the same command goes on")
         return 128 + outcome.signal
-    paths = list(comparison_report(comparison))
+    paths = [*comparison_report(comparison), *together(comparison)]
     print((out / "results.md").read_text(encoding="utf-8"))
     print("\n".join(map(str, paths)))
     for failure in outcome.failures:

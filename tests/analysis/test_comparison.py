@@ -2,8 +2,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
-from ctm.analysis.comparison import comparison_picture, comparison_report
+import ctm
+from ctm.analysis.comparison import comparison_picture, comparison_report, together
 from ctm.training.comparison import Comparison, compare
 from training.experiments import parity
 
@@ -52,3 +54,25 @@ def test_the_report_of_a_comparison(tmp_path):
     assert json.loads(paths[0].read_text())["models"]["one"]["runs"].keys() == {"0"}
     assert "| one |" in paths[1].read_text()
     assert paths[2].stat().st_size > 5000
+    assert list(together(comparison)) == []  # parity has nothing more to show
+
+
+def test_mazes_show_how_far_each_model_finds_its_way(tmp_path):
+    mazes = ctm.preset("mazes/quick")
+    task = mazes.task.replace(train_mazes=8, test_mazes=20, size=7, route_length=16, cache=str(tmp_path / "cache"))
+    model = mazes.model.replace(ticks=2, readout=task.readout)
+    plan = mazes.training.replace(iterations=1, batch_size=4)
+    experiments = {
+        name: ctm.Experiment(task.replace(second=second), model, plan)
+        for name, second in (("one", "most_certain"), ("two", "last"))
+    }
+    comparison = Comparison(tmp_path / "runs", experiments, seeds=(0, 1))
+    assert list(together(comparison)) == []  # nothing is trained yet
+    compare(comparison, quiet=True)
+    (path,) = together(comparison)
+    assert path == tmp_path / "runs" / "lengths.png"
+    assert path.stat().st_size > 5000
+    built = task.build()
+    lengths, scores = built.tested([run.load_model() for run in comparison.of("one").values()])
+    assert lengths.shape == scores["whole_accuracy"].shape == (40,)
+    assert torch.equal(lengths[:20], built.stores["test"].grids().lengths)

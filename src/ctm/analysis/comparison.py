@@ -36,6 +36,19 @@ def comparison_report(comparison: Comparison) -> Iterator[Path]:
     yield path
 
 
+def together(comparison: Comparison) -> Iterator[Path]:
+    """Draws what the task has to show of the models side by side, from the best checkpoints of all finished runs."""
+    runs = {name: comparison.of(name).values() for name in comparison.experiments}
+    models = {name: [run.load_model() for run in finished] for name, finished in runs.items() if finished}
+    if not models:
+        return
+    task = next(iter(comparison.experiments.values())).task.build()
+    for name, figure in task.together(models):
+        path = comparison.folder / f"{name}.png"
+        figure.savefig(path, dpi=160)
+        yield path
+
+
 @styled()
 def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: str = "accuracy") -> Figure:
     """Training loss (logarithmic) and test scores over training, for every model.

@@ -1,7 +1,7 @@
 """What the training engine asks of a task: batches, a loss, scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -155,6 +155,10 @@ class Task(ABC):
 
     def trials(self, model: ContinuousThoughtMachine) -> Iterator[tuple[str, "Figure"]]:
         """Named pictures for which a model is put to further tests: by default none."""
+        return iter(())
+
+    def together(self, models: Mapping[str, Sequence[ContinuousThoughtMachine]]) -> Iterator[tuple[str, "Figure"]]:
+        """Named pictures of several models side by side, each trained with several seeds: by default none."""
         return iter(())
 
     def sample(self, index: int) -> Batch:

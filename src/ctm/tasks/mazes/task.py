@@ -1,14 +1,16 @@
 """From the picture of a maze, the route through it as a sequence of moves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ctm.losses import Curriculum, curriculum_over_ticks, two_tick_loss
+from ctm.machine import ContinuousThoughtMachine
 from ctm.randomness import generator, shuffled
 from ctm.readouts import Readout
 from ctm.tasks.base import Batch, Split, Task, TaskConfig
@@ -134,13 +136,33 @@ class Mazes(Task):
         return maze_frames(thoughts, self.maze(inputs[0]))
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
-        from ctm.analysis.by_length import Measured, score_by_length
         from ctm.analysis.mazes import maze_picture
 
         yield "route", maze_picture(thoughts, self.maze(samples.inputs[0]))
-        lengths, scores = (samples.targets != WAIT).sum(1), self.scores(thoughts, samples.targets)
+
+    def trials(self, model: ContinuousThoughtMachine) -> "Iterator[tuple[str, Figure]]":
+        from ctm.analysis.by_length import Measured, score_by_length
+
+        lengths, scores = self.tested([model])
         shown = {"moves right": "route_accuracy", "mazes solved": "whole_accuracy"}
         yield "lengths", score_by_length({name: Measured(lengths, scores[score]) for name, score in shown.items()})
+
+    def together(self, models: Mapping[str, Sequence[ContinuousThoughtMachine]]) -> "Iterator[tuple[str, Figure]]":
+        from ctm.analysis.by_length import Measured, score_by_length
+
+        tested = {name: self.tested(seeds) for name, seeds in models.items()}
+        solved = {name: Measured(lengths, scores["whole_accuracy"]) for name, (lengths, scores) in tested.items()}
+        yield "lengths", score_by_length(solved, "Mazes solved")
+
+    @torch.inference_mode()
+    def tested(self, models: Sequence[ContinuousThoughtMachine]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The lengths of the routes of all test mazes, and all scores, of one model after the other."""
+        lengths, scores = [], []
+        for model in models:
+            for inputs, targets in self.evaluation("test", 256):
+                lengths.append((targets != WAIT).sum(1))
+                scores.append(self.scores(model(inputs), targets))
+        return torch.cat(lengths), {name: torch.cat([score[name] for score in scores]) for name in scores[0]}
 
     def maze(self, seen: Float[Tensor, "3 S S"]) -> Grids:
         """The maze that the model sees, (1, S, S), with the route through it."""
