@@ -3,12 +3,14 @@
 import copy
 
 import hypothesis.strategies as st
+import pytest
 import torch
 from hypothesis import given
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import ctm
+from ctm.catalog import model_config
 from ctm.thoughts import Thoughts
 from ctm.training.recomputation import recompute
 from machines import doubled, inputs_for, machine_configs, perturbed
@@ -133,3 +135,38 @@ def test_the_loss_is_that_of_listing_4(config: ctm.MachineConfig, batch: int) ->
     (mine,) = torch.autograd.grad(ours, thoughts.logits, retain_graph=True)
     (theirs,) = torch.autograd.grad(expected, thoughts.logits)
     assert_same(mine, theirs, "gradient")
+
+
+def large(name: str) -> ctm.MachineConfig:
+    """A machine of the paper, small, but with products that go through oneDNN and weights that are joined."""
+    config = model_config(name)
+    core = config.core.replace(neurons=256, memory=8)
+    embedding = config.observer.replace(embedding=128, heads=4)
+    return config.replace(core=core, observer=embedding, ticks=12)
+
+
+@pytest.mark.parametrize("recomputes", [False, True])
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("parity/paper-75", (64,)), ("mazes/paper", (3, 15, 15)), ("cifar10/paper", (3, 8, 8))]
+)
+def test_large_machines_agree_in_single_precision(name: str, shape: tuple[int, ...], dropout: bool, recomputes: bool):
+    """To 1e-5 of the largest entry: outputs, and every gradient, by way of a random sum over all answers."""
+    torch.manual_seed(0)
+    oracle = ctm.literal.from_model(perturbed(large(name).build()).train(dropout))
+    model = copy.deepcopy(oracle.model)
+    if recomputes:
+        recompute(model)
+    x = torch.randn(6, *shape).sign()
+    found = []
+    for machine, parameters in ((model, model), (oracle, oracle.model)):
+        torch.manual_seed(1)
+        thoughts = machine(x)
+        machine.zero_grad()
+        (thoughts.logits * torch.linspace(-1, 1, thoughts.logits.numel()).view_as(thoughts.logits)).sum().backward()
+        found.append((thoughts.logits, {name: p.grad for name, p in parameters.named_parameters()}))
+    (ours, mine), (expected, theirs) = found
+    assert (ours - expected).abs().max() < 1e-5 * expected.abs().max()
+    largest = max(grad.abs().max() for grad in theirs.values())
+    for name, grad in theirs.items():
+        assert (mine[name] - grad).abs().max() < 1e-5 * max(grad.abs().max(), 1e-2 * largest), name

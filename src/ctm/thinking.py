@@ -102,7 +102,7 @@ class _Think(Function):
             window.add_(grad_history.permute(1, 2, 0))
         if grad is not None:
             notes = thinking.notes.of_this_walk(lambda: _LayerNotes(thinking.layers))
-            thinking.answer(histories.after(tick), list(masks))  # leaves what follows needs in the layers' rooms
+            thinking.answer(histories.after(tick), list(masks))  # leaves in the layers what follows needs
             grad = grad.t().unsqueeze(1)  # (D, 1, B)
             for layer, mask, sums in reversed(list(zip(thinking.layers, masks, notes.sums, strict=True))):
                 grad = layer.backward(grad, mask, sums)
@@ -113,11 +113,11 @@ class _Think(Function):
 
 
 class _PastNotes:
-    """The gradient of all columns, summed over the histories they were part of."""
+    """The gradient of all columns, summed over the histories they were part of, in float32 at least."""
 
     def __init__(self, histories: Histories) -> None:
         self.memory = histories.memory
-        self.columns = torch.zeros_like(histories.columns)  # (D, M + T, B)
+        self.columns = torch.zeros_like(at_least_float32(histories.columns))  # (D, M + T, B)
 
     def gradients(self) -> tuple[Tensor]:
         return (self.columns[:, : self.memory].permute(2, 0, 1),)
