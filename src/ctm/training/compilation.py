@@ -36,7 +36,7 @@ def compile_tick(model: ContinuousThoughtMachine, backend: str = "inductor") -> 
     from torch._dynamo import config, maybe_mark_dynamic  # takes seconds
     from torch._dynamo.exc import TorchDynamoException
 
-    config.recompile_limit = max(config.recompile_limit, GRAPHS)
+    config.recompile_limit = max(config.recompile_limit, GRAPHS)  # ty: ignore[invalid-assignment]
     tick = model.step
 
     def step(state: State, prepared: Prepared) -> tuple[State, Observation]:
