@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,13 @@ def test_profile_lists_operators(tmp_path: Path) -> None:
     printed = run("profile_step.py", "digits", *TINY, "--out", str(tmp_path))
     assert "| aten::addmm " in printed
     assert (tmp_path / "profile.md").read_text() == printed.removesuffix("\n")
+
+
+def test_compiled_says_what_compiling_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")  # compiling itself takes a minute
+    printed = run("compiled.py", "parity/quick", "--repeats", "1")
+    side = r"\d+\.\d\d s the first step, \d+\.\d ms a later one"
+    assert re.fullmatch(rf"parity/quick: as it is {side}, compiled {side}; \d+\.\d\d times as fast\n", printed)
 
 
 def test_operations_of_parity_are_those_of_its_formulas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,12 @@
 import math
-import subprocess
-import sys
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import ctm
 from ctm import ConfigError, Scheduled
-from ctm.inputs import each_tensor
 from ctm.observers import ObserverConfig
 from ctm.scheduled import sinusoids
 
@@ -104,40 +100,6 @@ def test_the_wrong_number_of_inputs_is_named():
         ctm.build("qamnist/quick")(torch.zeros(1, 2, 1, 8, 8))
     with pytest.raises(ValueError, match="2 tensors: expected one"):
         ctm.build("digits")(torch.zeros(1, 1, 8, 8), QUESTION)
-
-
-def test_a_training_step_reads_nothing_back():
-    """Tensors without content: asking for any would be an error."""
-    experiment = ctm.preset("qamnist/quick")
-    task, model = experiment.task.build(), experiment.model.build()
-    batch = task.batch(0, 0, 4)
-    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
-        batch = each_tensor(fake.from_tensor, batch)
-        thoughts = model(batch.inputs)
-        task.loss(thoughts, batch.targets).backward()
-        with pytest.raises(DataDependentOutputException):
-            thoughts.certainty[0, 0].item()
-    assert all(parameter.grad is not None for parameter in model.parameters())
-
-
-COMPILED = """
-import torch, ctm
-model = ctm.build("qamnist/quick").eval()
-with torch.no_grad():
-    prepared = model.prepare((torch.randn(2, 2, 1, 8, 8), torch.tensor([[1, -2, 0], [0, -1, 1]])))
-    compiled = torch.compile(model.step, backend="eager", fullgraph=True)
-    plain = mine = model.start(2)._replace(ticks=torch.tensor([1, 40]))  # of different ages
-    for _ in range(12):
-        plain, mine = model.step(plain, prepared)[0], compiled(mine, prepared)[0]
-torch.testing.assert_close(mine.core.post_activations, plain.core.post_activations)
-print(mine.ticks.tolist())
-"""
-
-
-def test_a_compiled_tick_sees_the_same():
-    """In a process of its own, where no shapes are checked; a wait for the device would break the graph."""
-    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=False)
-    assert done.stdout == "[13, 52]\n", done.stderr
 
 
 @pytest.mark.parametrize("name", ["repeats", "operators", "numbers"])

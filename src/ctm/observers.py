@@ -88,13 +88,13 @@ class Attended(NamedTuple):
 
     @property
     def samples(self) -> tuple[Tensor, Tensor]:
-        """Keys (B, heads, E / heads, L) and values (B, heads, L, E / heads)."""
-        return self.keys.weight.unflatten(0, (-1, self.heads)), self.values.weight.unflatten(0, (-1, self.heads))
+        """Keys and values, (B, heads, L, E / heads) each."""
+        return self.keys.weight.mT.unflatten(0, (-1, self.heads)), self.values.weight.unflatten(0, (-1, self.heads))
 
     def of(self, samples: tuple[Tensor, Tensor]) -> "Attended":
         """The same for other samples."""
-        keys, values = (SharedProduct(weight.flatten(0, 1)) for weight in samples)
-        return self._replace(keys=keys, values=values)
+        keys, values = (tokens.flatten(0, 1) for tokens in samples)
+        return self._replace(keys=SharedProduct(keys.mT), values=SharedProduct(values))
 
 
 class Observation(NamedTuple):

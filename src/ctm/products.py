@@ -37,7 +37,7 @@ class Factor:
             x: (n, K) or (b, n, K).
             bias: (P,); only for a single matrix.
         """
-        if not self.fast or len(x) < FEWEST_ROWS or torch.is_grad_enabled():
+        if torch.compiler.is_compiling() or not self.fast or len(x) < FEWEST_ROWS or torch.is_grad_enabled():
             if x.dim() == 3:
                 return torch.bmm(x, self.weight)
             return torch.mm(x, self.weight) if bias is None else torch.addmm(bias, x, self.weight)

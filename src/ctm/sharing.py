@@ -86,7 +86,8 @@ class SharedProduct:
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self.weight.dtype)
-        return _Product.apply(x, self, *self.held) if self.collects else self.factor.product(x, self.bias)
+        collects = self.collects and not torch.compiler.is_compiling()
+        return _Product.apply(x, self, *self.held) if collects else self.factor.product(x, self.bias)
 
 
 class _Product(Function):

@@ -33,7 +33,7 @@ class Thinking:
         self.histories: Any = None
         self.notes = Notes()
         self.collects = ticks > 0 and torch.is_grad_enabled()
-        self.in_place = self.collects or not (torch.is_grad_enabled() or torch.compiler.is_compiling())
+        self.in_place = self.collects or not torch.is_grad_enabled()
         if self.collects:
             self.operands = hold(self.notes, *(operand for layer in layers for operand in layer.operands))
 
@@ -49,7 +49,7 @@ class Thinking:
         Returns:
             their post-activations, and the history with the newest column and without the oldest.
         """
-        if not self.ticks:
+        if torch.compiler.is_compiling() or not self.ticks:
             history = torch.cat([history[..., 1:], newest.unsqueeze(-1)], dim=-1)
             remembered = history.permute(1, 2, 0)  # (D, M, B)
             return self.answer(remembered, self.masks(remembered)).squeeze(1).t(), history
@@ -235,6 +235,8 @@ def probability(dropout: float) -> float:
 
 def kept(shape: tuple[int, ...], dropout: float, device: torch.device) -> UInt8[Tensor, "..."]:
     """Which entries are kept, 1 or 0, four of them from one random number."""
+    if torch.compiler.is_compiling():  # fuses drawing with what follows
+        return (torch.rand(shape, device=device) >= probability(dropout)).to(torch.uint8)
     count = torch.Size(shape).numel()
     bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=device).random_(-(2**63), None)
     threshold = round(dropout * LEVELS) - LEVELS // 2

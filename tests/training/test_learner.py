@@ -1,10 +1,13 @@
 import os
 import signal
 
+import pytest
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision import MixedPrecision
 
+import ctm
+from ctm.inputs import each_tensor
 from ctm.training import Run, train
 from ctm.training.devices import launch
 from ctm.training.learner import Learner
@@ -54,6 +57,16 @@ def test_a_parameter_that_never_had_a_gradient_is_saved_and_restored(tmp_path):
     assert any(parameter.grad is None for parameter in taught.model.parameters())
     taught.restore(run.latest(), run.latest().state())
     assert taught.iteration == 2
+
+
+@pytest.mark.parametrize("name", ["digits", "parity/quick", "sort/quick", "qamnist/quick"])
+def test_thinking_and_learning_never_wait_for_the_device(name):
+    """Where tensors have no values, whatever asks for one is refused."""
+    experiment = ctm.preset(name)
+    model, task = experiment.model.build().to("meta"), experiment.task.build()
+    inputs, targets = each_tensor(lambda tensor: tensor.to("meta"), tuple(task.batch(0, 0, 4)))
+    task.loss(model(inputs), targets).backward()
+    assert all(parameter.grad.is_meta for parameter in model.parameters())
 
 
 def scaled(monkeypatch, scale: float) -> None:

@@ -60,6 +60,8 @@ class TrainingConfig(Config):
     """Arithmetic of the model; weights stay fp32. fp16, with loss scaling, needs a GPU."""
     recompute: bool = False
     """Compute again for the backward pass what a tick computes, instead of keeping it: less memory, more time."""
+    compile: bool = False
+    """Compile the tick with `torch.compile`: a slow start, and then perhaps less time; dropout drops other entries."""
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; "auto" takes a GPU if there is one."""
     devices: int = 1

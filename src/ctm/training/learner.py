@@ -11,6 +11,7 @@ from ctm.randomness import generator, seed_from
 from ctm.tasks.base import Batch, Task
 from ctm.thoughts import Thoughts
 from ctm.training.checkpoint import Checkpoint
+from ctm.training.compilation import compile_tick
 from ctm.training.config import Experiment
 from ctm.training.devices import reduced
 from ctm.training.recomputation import recompute
@@ -43,6 +44,8 @@ class Learner:
         self.model = experiment.model.build()
         if plan.recompute:
             recompute(self.model)
+        if plan.compile:
+            compile_tick(self.model)
         self._model, self._optimizer = fabric.setup(self.model, plan.optimizer.build(self.model))
         self._model.train()
         self._clipper = plan.clipping.build(list(self.model.parameters()))
