@@ -37,7 +37,9 @@ def test_speed_writes_every_number_and_a_table(tmp_path: Path) -> None:
         for side in (result["oracle"], result["ours"]):
             assert set(side) == {"forward", "step", "memory", "operations"}
             assert set(side["forward"]) == set(side["step"]) == TIMES
-        ratios = {"forward", "step", "forward_to_fp32", "step_to_fp32", "memory", "operations"}
+        assert set(result["recomputing"]) == {"step", "memory"}
+        recomputing = {"recomputing_memory", "recomputing_time"}
+        ratios = {"forward", "step", "forward_to_fp32", "step_to_fp32", "memory", "operations"} | recomputing
         assert set(result["ratios"]) == ratios
         assert result["ratios"]["step"] == result["oracle"]["step"]["median"] / result["ours"]["step"]["median"]
         assert result["rate"] > 0
@@ -58,6 +60,13 @@ def test_growth_writes_numbers_and_pictures(tmp_path: Path) -> None:
     assert all(set(result[side]) == {"time", "memory"} for result in report["results"] for side in ("oracle", "ours"))
     for cost in ("time", "memory"):
         assert (tmp_path / f"growth-{cost}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_kernels_are_compared_in_pairs(tmp_path: Path) -> None:
+    printed = run("kernels.py", "--repeats", "1", "--out", str(tmp_path))
+    rows = [line for line in printed.splitlines() if re.search(r": \d+\.\d\d \|.*: \d+\.\d\d \|", line)]
+    assert len(rows) == 4
+    assert (tmp_path / "kernels.md").read_text() == printed.removesuffix("\n")
 
 
 def test_profile_lists_operators(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def large(name: str) -> ctm.MachineConfig:
     ("name", "shape"), [("parity/paper-75", (64,)), ("mazes/paper", (3, 15, 15)), ("cifar10/paper", (3, 8, 8))]
 )
 def test_large_machines_agree_in_single_precision(name: str, shape: tuple[int, ...], dropout: bool, recomputes: bool):
-    """To 1e-5 of the largest entry: outputs, and every gradient, by way of a random sum over all answers."""
+    """To 1e-5 of the largest entry: outputs, and every gradient, by way of a weighted sum over all answers. A gradient
+    much smaller than the largest of all, such as a temperature's, is a sum of large terms that cancel."""
     torch.manual_seed(0)
     oracle = ctm.literal.from_model(perturbed(large(name).build()).train(dropout))
     model = copy.deepcopy(oracle.model)
@@ -169,4 +170,4 @@ def test_large_machines_agree_in_single_precision(name: str, shape: tuple[int, .
     assert (ours - expected).abs().max() < 1e-5 * expected.abs().max()
     largest = max(grad.abs().max() for grad in theirs.values())
     for name, grad in theirs.items():
-        assert (mine[name] - grad).abs().max() < 1e-5 * max(grad.abs().max(), 1e-2 * largest), name
+        assert (mine[name] - grad).abs().max() < 1e-5 * max(grad.abs().max(), 0.1 * largest), name

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ctm.backbones.base import BackboneConfig
+from ctm.backbones.base import BackboneConfig, channels_last
 
 
 class DigitConvolutions(nn.Module):
@@ -49,4 +49,4 @@ class DigitConvolutions(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Float[Tensor, "B _in _H _W"]) -> Float[Tensor, "B C H W"]:
-        return self.layers(x)
+        return self.layers(channels_last(x))
