@@ -43,7 +43,7 @@ def score_by_length(measured: Mapping[str, Measured], title: str = "Accuracy") -
     axes.set(title=title, xlabel="moves of the route", ylim=(-0.02, 1.05))
     axes.set_xlim(left=0)
     axes.grid(axis="y")
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower left" if len(measured) < 3 else "upper right")
     return figure
 
 

@@ -10,13 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ctm.analysis.style import INK, MUTED, RED, SERIES, canvas, styled
+from ctm.analysis.style import SERIES, canvas, styled
 from ctm.training.comparison import Comparison
 from ctm.training.files import write_atomically
 from ctm.training.results import results, table
 
 Line = Mapping[str, Any]
-COLOURS = (*SERIES, RED, INK, MUTED)
 LETTERS = 116
 """Letters of a legend that fit into the width of a picture."""
 
@@ -69,7 +68,7 @@ def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: s
     figure = canvas(height)
     figure.subplots_adjust(left=0.065, right=0.985, bottom=(0.5 + legend) / height, top=1 - 0.25 / height, wspace=0.2)
     for axes, (split, score) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        for (name, lines), colour in zip(runs.items(), COLOURS * len(runs), strict=False):
+        for (name, lines), colour in zip(runs.items(), SERIES * len(runs), strict=False):
             _curve(axes, lines, split, score, colour, name)
         title = "Training loss" if split == "train" else f"Test {score.replace('_', ' ')}"
         axes.set(title=title, xlabel="iteration")
@@ -77,7 +76,7 @@ def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: s
     figure.axes[0].set_yscale("log")
     low, high = figure.axes[0].get_ylim()
     figure.axes[0].yaxis.set_major_formatter("{x:g}")
-    figure.axes[0].yaxis.set_minor_formatter("{x:g}" if high < 5 * low else "")
+    figure.axes[0].yaxis.set_minor_formatter("{x:g}" if high < 12 * low else "")
     for axes in figure.axes[1:]:
         axes.set_ylim(0, 1.02)
     handles, labels = figure.axes[0].get_legend_handles_labels()

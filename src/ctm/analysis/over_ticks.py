@@ -69,7 +69,7 @@ def accuracy_over_ticks(seen: OverTicks) -> Figure:
     figure = canvas(height=3.6, width=5.6)
     figure.subplots_adjust(left=0.1, right=0.97, bottom=0.14, top=0.9)
     axes = figure.add_subplot()
-    for (rule, name), colour in zip(WAYS.items(), SERIES, strict=True):
+    for (rule, name), colour in zip(WAYS.items(), SERIES, strict=False):
         accuracy = seen.accuracy(rule)  # (T,)
         axes.plot(_ticks(accuracy), accuracy, color=colour, marker="o", markersize=3, label=name)
     axes.set_title("Accuracy" if seen.top == 1 else f"Top-{seen.top} accuracy")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 PAPER, INK, MUTED, FAINT = "#ffffff", "#1f2430", "#7d8492", "#e4e7ee"
 BLUE, ORANGE, GREEN, PURPLE, RED = "#3568c8", "#ec8a1c", "#27945a", "#8a55c6", "#d4453b"
-SERIES = (BLUE, ORANGE, GREEN, PURPLE)
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, INK, MUTED)
 """Colours of lines that are compared with each other, in order."""
 
 TICK_COLOURS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0.02, 0.92, 256)), name="ticks")
