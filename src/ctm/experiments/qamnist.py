@@ -23,7 +23,7 @@ from ctm.training.schedules import Cosine
 
 @register("qamnist/quick")
 def qamnist_quick() -> Experiment:
-    """Questions about one or two digits of 8x8 pixels, no download: 15 minutes on a laptop."""
+    """Questions about one or two digits of 8x8 pixels, no download: ten minutes on a laptop."""
     return Experiment(
         task=QuestionsAboutDigits.Config(
             images=Digits.Config(shift=1), resolution=8, digits=(1, 2), operations=(1, 2), evaluation_samples=256
