@@ -71,7 +71,11 @@ def test_kernels_are_compared_in_pairs(tmp_path: Path) -> None:
 
 def test_profile_lists_operators(tmp_path: Path) -> None:
     printed = run("profile_step.py", "digits", *TINY, "--out", str(tmp_path))
-    assert "| aten::addmm " in printed
+    shares = [float(share) for share in re.findall(r"\| +([\d.]+)% \| +\d+ \|", printed)]
+    assert len(shares) >= 3
+    assert shares == sorted(shares, reverse=True)
+    assert 50 < sum(shares) <= 100.5  # those of less than a thousandth are left out
+    assert "| total " in printed
     assert (tmp_path / "profile.md").read_text() == printed.removesuffix("\n")
 
 
