@@ -32,6 +32,19 @@ def test_a_step_measures_only_when_asked():
     assert taught.iteration == 2
 
 
+def test_recomputing_learns_the_same(tmp_path):
+    runs = {
+        again: Run.create(tmp_path / str(again), parity(iterations=3, recompute=again, dropout=0.2))
+        for again in (False, True)
+    }
+    for run in runs.values():
+        train(run, quiet=True)
+    plain, again = (run.load_model("last").state_dict() for run in runs.values())
+    assert plain.keys() == again.keys()
+    for name, weight in plain.items():
+        torch.testing.assert_close(again[name], weight, msg=name)
+
+
 def test_random_numbers_of_ticks():
     """From the least number to the model's, the same for the same seed and iteration."""
 
