@@ -101,7 +101,7 @@ def test_evaluation_as_json(trained, capsys):
     scores = json.loads(said(capsys, "evaluate", trained, "--json", "--checkpoint", "last"))
     assert (scores["run"], scores["split"], scores["checkpoint"]) == (str(trained), "test", "last")
     assert len(scores["accuracy_by_tick"]) == len(scores["certainty_by_tick"]) == 5
-    logged = [line for line in Run.open(trained).metrics() if line.get("split") == "test"][-1]
+    logged = [line for line in Run.open(trained).metrics() if line.get("checkpoint") == "last"][-1]
     assert logged["iteration"] == 3
     for name in ("loss", "accuracy", "whole_accuracy", "accuracy_last"):
         assert scores[name] == pytest.approx(logged[name], abs=1e-6)

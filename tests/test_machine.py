@@ -245,17 +245,19 @@ def test_the_seed_gives_the_weights_and_the_global_state_stays():
     assert not torch.equal(first.readout.linear.weight, other.readout.linear.weight)
 
 
-def test_pairs_come_from_the_configuration_alone():
+def test_pairs_follow_the_random_state_unless_they_have_a_seed_of_their_own():
     config = model_config("parity/quick")
-    torch.manual_seed(1)
-    first = config.build()
-    torch.manual_seed(2)
-    second = config.build()
-    third = config.replace(seed=1).build()
-    for part in ("action", "output"):
-        assert torch.equal(getattr(first, part).left, getattr(second, part).left)
-        assert not torch.equal(getattr(first, part).left, getattr(third, part).left)
-    assert not torch.equal(first.action.left, first.output.left)
+
+    def pairs(state: int, seed: int | None = None) -> list[list[int]]:
+        torch.manual_seed(state)
+        model = config.replace(seed=seed).build()
+        return [part.left.tolist() for part in (model.action, model.output)]
+
+    action, output = pairs(1)
+    assert action != output
+    assert pairs(1) == [action, output]
+    assert all(mine != other for mine, other in zip([action, output], pairs(2), strict=True))
+    assert pairs(1, seed=5) == pairs(2, seed=5) != pairs(2, seed=6)
 
 
 def test_fresh_start_states_are_small():

@@ -15,6 +15,7 @@ import ctm
 from ctm.cli_reapply import reapply
 
 Which = Literal["best", "last"]
+Split = Literal["test", "validation", "train"]
 
 app = App(
     name="ctm",
@@ -152,7 +153,7 @@ def evaluate(
     run: Path,
     /,
     *,
-    split: Literal["test", "train"] = "test",
+    split: Split = "test",
     checkpoint: Which = "best",
     ticks: int | None = None,
     until: float | None = None,
@@ -168,13 +169,13 @@ def evaluate(
     split:
         Which samples.
     checkpoint:
-        The one with the best test score, or the last one.
+        The one with the best validation score, or the last one.
     ticks:
         Internal ticks to think; by default as many as in training.
     until:
         Stop thinking about a sample at this certainty, above 0 and at most 1, and compare with thinking to the end.
     budget:
-        Stop likewise, at the certainty that takes so many ticks per sample on the training split.
+        Stop likewise, at the certainty that takes so many ticks per sample on the validation split.
     json:
         Print all scores, those by tick too, as one JSON object.
     """
@@ -196,7 +197,7 @@ def evaluate(
 
 def _evaluate_until(
     run: Path,
-    split: Literal["test", "train"],
+    split: Split,
     checkpoint: Which,
     ticks: int | None,
     until: float | None,
@@ -218,7 +219,7 @@ def _evaluate_until(
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
     batch = opened.experiment.training.evaluation_batch
     if budget is not None:
-        until = threshold_for_budget(certainties(model, task, "train", batch), budget)
+        until = threshold_for_budget(certainties(model, task, "validation", batch), budget)
     stopped, full = (evaluate_until(model, task, split, limit, batch) for limit in (until, None))
     if json:
         scores = {"until": until, "stopped": stopped, "full": full}
@@ -275,7 +276,7 @@ def think(
     ticks:
         Internal ticks to think; by default as many as in training.
     checkpoint:
-        The one with the best test score, or the last one.
+        The one with the best validation score, or the last one.
     """
     import torch
 

@@ -42,7 +42,7 @@ def reapply(
     seed:
         Which mazes.
     checkpoint:
-        The one with the best test score, or the last one.
+        The one with the best validation score, or the last one.
     json:
         Print the outcome of every maze as one JSON object.
     """

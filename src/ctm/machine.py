@@ -43,8 +43,9 @@ class MachineConfig(Config):
     """The shape of an answer."""
     action: RepresentationConfig = Silent.Config()
     """How the latent state is read to look; silent for an observer that does not ask."""
-    seed: int = 0
-    """Seed of the choice of neuron pairs."""
+    seed: int | None = None
+    """Seed of the choice of neuron pairs; nothing to draw them like the weights, so that the seed of training varies
+    them, too."""
 
     def validate(self) -> None:
         self.require(self.ticks >= 1, "ticks", "at least 1")
@@ -99,7 +100,7 @@ class ContinuousThoughtMachine(nn.Module):
         super().__init__()
         self.config = config
         neurons, channels = config.core.neurons, config.backbone.channels
-        pairs = torch.Generator().manual_seed(config.seed)
+        pairs = torch.default_generator if config.seed is None else torch.Generator().manual_seed(config.seed)
         self.backbone = config.backbone.build()
         self.observer = config.observer.build(channels, config.action.size(neurons))
         self.core = config.core.build(config.observer.width(channels))

@@ -14,15 +14,19 @@ def lines(offset):
     """The evaluations of a run: test scores, and a training loss."""
     for iteration in (0, 10, 20):
         yield {"iteration": iteration, "loss": 5.0, "accuracy": 0.1}  # a batch, which is not drawn
-        for split in ("train", "test"):
-            loss = {"train": 1.0, "test": 9.0}[split] + offset - iteration / 100
+        for split in ("train", "validation"):
+            loss = {"train": 1.0, "validation": 9.0}[split] + offset - iteration / 100
             yield {"iteration": iteration, "split": split, "loss": loss, "accuracy": 0.5 + offset, "solved": 0.2}
 
 
 def test_means_and_spreads_are_drawn():
     figure = comparison_picture({"one": [list(lines(0.0)), list(lines(0.2))], "two": [list(lines(0.4))]}, "solved")
     loss, accuracy, solved = figure.axes
-    assert [axes.get_title("left") for axes in figure.axes] == ["Training loss", "Test accuracy", "Test solved"]
+    assert [axes.get_title("left") for axes in figure.axes] == [
+        "Training loss",
+        "Validation accuracy",
+        "Validation solved",
+    ]
     one, two = loss.lines
     assert list(one.get_xdata()) == [0, 10, 20]
     np.testing.assert_allclose(one.get_ydata(), [1.1, 1.0, 0.9])
@@ -59,7 +63,9 @@ def test_the_report_of_a_comparison(tmp_path):
 
 def test_mazes_show_how_far_each_model_finds_its_way(tmp_path):
     mazes = ctm.preset("mazes/quick")
-    task = mazes.task.replace(train_mazes=8, test_mazes=20, size=7, route_length=16, cache=str(tmp_path / "cache"))
+    task = mazes.task.replace(
+        train_mazes=8, validation_mazes=8, test_mazes=20, size=7, route_length=16, cache=str(tmp_path / "cache")
+    )
     model = mazes.model.replace(ticks=2, readout=task.readout)
     plan = mazes.training.replace(iterations=1, batch_size=4)
     experiments = {

@@ -14,7 +14,7 @@ class Numbers(TaskConfig):
     """Samples are their own numbers; targets the same, negative."""
 
     def build(self):
-        return NumbersTask(self, samples(10), samples(4, 100))
+        return NumbersTask(self, samples(10), samples(2, 50), samples(4, 100))
 
 
 class NumbersTask(ArrayTask):
@@ -32,7 +32,7 @@ def samples(count, first=0):
 
 
 def task_of(train, test=3, **arguments):
-    return NumbersTask(Numbers(), samples(train), samples(test, 100), **arguments)
+    return NumbersTask(Numbers(), samples(train), samples(2, 50), samples(test, 100), **arguments)
 
 
 @given(count=st.integers(1, 12), size=st.integers(1, 20), seed=st.integers(0, 5))
@@ -105,13 +105,19 @@ def test_a_sample_behind_the_first_thousand():
     assert task_of(5, 2500).sample(2100).targets.tolist() == [-2200]
 
 
-@given(count=st.integers(1, 40), share=st.floats(0, 1), seed=st.integers(0, 3))
+@given(count=st.integers(2, 40), share=st.floats(0, 0.7), seed=st.integers(0, 3))
 def test_holdout_splits_into_two_disjoint_parts(count, share, seed):
     train, test = holdout(samples(count), share, seed)
-    assert len(test.inputs) == round(share * count)
+    assert len(test.inputs) == max(1, round(share * count)) < count
     assert sorted(train.inputs.tolist() + test.inputs.tolist()) == list(range(count))
     assert torch.equal(train.targets, -train.inputs)
     assert torch.equal(test.targets, -test.inputs)
+
+
+@pytest.mark.parametrize(("count", "share"), [(10, 0.99), (1, 0.1)])
+def test_holdout_leaves_something_to_train_on(count, share):
+    with pytest.raises(DataError, match=f"{count} samples, {count} of them held out: none are left"):
+        holdout(samples(count), share, 0)
 
 
 def test_holdout_is_decided_by_the_seed():

@@ -17,14 +17,18 @@ def pictures(samples):
     return [(tuple(picture.flatten().tolist()), int(label)) for picture, label in zip(*samples, strict=True)]
 
 
+def everything(task):
+    return sorted(pictures(task.train) + pictures(task.splits["validation"]) + pictures(task.test))
+
+
 def test_the_split_is_disjoint_and_complete(task):
     from sklearn.datasets import load_digits
 
-    train, test = pictures(task.train), pictures(task.test)
-    assert (len(train), len(test)) == (1438, 359)
+    train, validation, test = (pictures(part) for part in (task.train, task.splits["validation"], task.test))
+    assert (len(train), len(validation), len(test)) == (1294, 144, 359)
     stored, labels = load_digits(return_X_y=True)
     bytes_of = [tuple(round(pixel * 255 / 16) for pixel in picture) for picture in stored]
-    assert sorted(train + test) == sorted(zip(bytes_of, labels.tolist(), strict=True))
+    assert sorted(train + validation + test) == sorted(zip(bytes_of, labels.tolist(), strict=True))
 
 
 def test_the_split_is_the_same_in_every_process(task):
@@ -39,11 +43,13 @@ def test_the_split_is_the_same_in_every_process(task):
 def test_another_seed_makes_another_split(task):
     other = Digits.Config(split_seed=1).build()
     assert not torch.equal(other.test.targets, task.test.targets)
-    assert sorted(pictures(other.train) + pictures(other.test)) == sorted(pictures(task.train) + pictures(task.test))
+    assert everything(other) == everything(task)
 
 
-def test_the_share_of_tests_can_be_chosen():
-    assert len(Digits.Config(test_share=0.5).build().test.inputs) == round(1797 * 0.5)
+def test_the_shares_can_be_chosen():
+    task = Digits.Config(test_share=0.5, validation_share=0.2).build()
+    assert len(task.test.inputs) == round(1797 * 0.5)
+    assert len(task.splits["validation"].inputs) == round((1797 - len(task.test.inputs)) * 0.2)
 
 
 def test_pictures_go_from_minus_one_to_one(task):

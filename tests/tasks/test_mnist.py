@@ -139,9 +139,10 @@ class Hub:
 def test_without_a_folder_the_hub_is_asked(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", Hub())
     task = Mnist.Config(dataset="some/mnist").build()
-    assert task.train.inputs.shape == (3, 28, 28)
-    assert task.train.inputs[:, 0, 0].tolist() == [0, 1, 2]
-    assert (task.train.targets.tolist(), task.test.targets.tolist()) == ([5, 6, 7], [8])
+    validation = task.splits["validation"]
+    assert (len(task.train.inputs), len(validation.inputs), task.test.targets.tolist()) == (2, 1, [8])
+    found = {int(p[0, 0]): int(t) for part in (task.train, validation) for p, t in zip(*part, strict=True)}
+    assert found == {0: 5, 1: 6, 2: 7}
 
 
 def test_without_the_hub_the_error_says_what_to_do(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ctm.tasks.parity import Parity
-from ctm.training import Diverged, NoClipping, Run, train
+from ctm.training import Diverged, NoClipping, Run, evaluate, train
 from training.experiments import parity
 from training.processes import everything, finish, start, wait_for
 
@@ -59,14 +59,34 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path):
 def test_what_is_logged_when(tmp_path):
     run = finished(tmp_path / "run", parity(iterations=7, log_every=3, evaluate_every=5))
     assert [line["iteration"] for line in run.metrics() if "split" not in line] == [3, 6, 7]
-    assert [line["iteration"] for line in run.metrics() if line.get("split") == "test"] == [0, 5, 7]
+    assert [line["iteration"] for line in run.metrics() if line.get("split") == "validation"] == [0, 5, 7]
     fields = {"iteration", "loss", "certainty", "accuracy", "learning_rate", "gradient_norm"}
     assert all(line.keys() == fields for line in run.metrics() if "split" not in line)
 
 
+def test_the_test_split_is_looked_at_once_at_the_end(tmp_path):
+    run = finished(tmp_path / "run", parity(iterations=7, evaluate_every=1))
+    tested = [line for line in run.metrics() if line.get("split") == "test"]
+    assert [(line["iteration"], line["checkpoint"]) for line in tested] == [(7, "last"), (7, "best")]
+    task = run.experiment.task.build()
+    for line in tested:
+        scores = evaluate(run.load_model(line["checkpoint"]), task, "test")
+        assert line["loss"] == pytest.approx(scores["loss"], abs=1e-6)
+
+
+def test_the_training_seed_varies_the_pairs_unless_they_have_a_seed_of_their_own(tmp_path):
+    def pairs(seed: int, own: int | None) -> list[int]:
+        experiment = parity(iterations=1, seed=seed)
+        experiment = experiment.replace(model=experiment.model.replace(seed=own))
+        return finished(tmp_path / f"{seed}-{own}", experiment).load_model().output.left.tolist()
+
+    assert pairs(0, None) != pairs(1, None)
+    assert pairs(0, 3) == pairs(1, 3) != pairs(2, 4)
+
+
 def test_it_learns(tmp_path):
     run = finished(tmp_path / "run", parity(iterations=120, batch_size=32))
-    losses = [line["loss"] for line in run.metrics() if line.get("split") == "test"]
+    losses = [line["loss"] for line in run.metrics() if line.get("split") == "validation"]
     assert losses[-1] < 0.75 * losses[0]
 
 

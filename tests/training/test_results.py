@@ -18,18 +18,21 @@ def comparison(tmp_path_factory):
     return Comparison(folder, {"one": parity(evaluate_every=2), "two": parity(iterations=5)}, seeds=(0, 1))
 
 
-def test_means_and_spreads_are_those_of_the_last_evaluations(comparison):
+def test_means_and_spreads_are_those_of_the_best_checkpoints(comparison):
     found = results(comparison)
     assert (found["task"], found["headline"], found["seeds"]) == ("parity", "whole_accuracy", [0, 1])
     model = found["models"]["one"]
     assert model["parameters"] == parameters(parity().model)
-    tests = [[line for line in run.metrics() if line.get("split") == "test"] for run in comparison.of("one").values()]
+    tests = [
+        {line["checkpoint"]: line for line in run.metrics() if line.get("split") == "test"}
+        for run in comparison.of("one").values()
+    ]
     for score in ("loss", "accuracy", "accuracy_last", "whole_accuracy"):
-        values = [lines[-1][score] for lines in tests]
+        values = [lines["best"][score] for lines in tests]
         assert model["summary"][score] == {"mean": pytest.approx(mean(values)), "spread": pytest.approx(stdev(values))}
-    best = [max(line["whole_accuracy"] for line in lines) for lines in tests]
-    assert model["summary"]["best"]["mean"] == pytest.approx(mean(best))
-    assert [model["runs"][seed]["best"] for seed in (0, 1)] == best
+    last = [lines["last"]["whole_accuracy"] for lines in tests]
+    assert model["summary"]["last"]["mean"] == pytest.approx(mean(last))
+    assert [model["runs"][seed]["last"]["whole_accuracy"] for seed in (0, 1)] == last
     assert all(run["seconds"] > 0 for run in model["runs"].values())
     assert found["models"]["two"] == {"parameters": parameters(parity().model), "runs": {}, "summary": {}}
     assert json.loads(json.dumps(found))["models"]["one"]["summary"] == model["summary"]
@@ -39,7 +42,7 @@ def test_the_table(comparison):
     found = results(comparison)
     header, rule, one, two = (line.strip("| ").split(" | ") for line in table(found).splitlines())
     assert header[:3] == ["model", "parameters", "seeds"]
-    assert header[3:] == ["whole accuracy", "accuracy", "loss", "best whole accuracy", "minutes"]
+    assert header[3:] == ["whole accuracy", "accuracy", "loss", "last whole accuracy", "minutes"]
     assert len(rule) == len(one) == len(two) == len(header)
     loss = found["models"]["one"]["summary"]["loss"]
     assert one[:3] == ["one", f"{parameters(parity().model):,}", "2"]

@@ -65,8 +65,9 @@ def test_a_trained_model_is_loaded_to_be_used(trained, which):
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
 
 
-def test_the_best_checkpoint_is_that_of_the_best_test_score(trained):
-    scores = {line["iteration"]: line["whole_accuracy"] for line in trained.metrics() if line.get("split") == "test"}
+def test_the_best_checkpoint_is_that_of_the_best_validation_score(trained):
+    evaluations = [line for line in trained.metrics() if line.get("split") == "validation"]
+    scores = {line["iteration"]: line["whole_accuracy"] for line in evaluations}
     assert scores[trained.best().iteration] == max(scores.values())
 
 

@@ -50,7 +50,7 @@ def together(comparison: Comparison) -> Iterator[Path]:
 
 @styled()
 def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: str = "accuracy") -> Figure:
-    """Training loss (logarithmic) and test scores over training, for every model.
+    """Training loss (logarithmic) and validation scores over training, for every model.
 
     Args:
         runs: by the model's name, the lines of the metrics files of its runs, one for each seed.
@@ -61,7 +61,7 @@ def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: s
     """
     everything = (line for model in runs.values() for lines in model for line in lines if "split" in line)
     scores = ["accuracy", headline] if any("accuracy" in line for line in everything) else [headline]
-    panels = [("train", "loss"), *(("test", score) for score in dict.fromkeys(scores))]
+    panels = [("train", "loss"), *(("validation", score) for score in dict.fromkeys(scores))]
     columns = max(1, LETTERS // (max(map(len, runs)) + 6))
     legend = 0.19 * math.ceil(len(runs) / columns)  # inches
     height = 2.7 + legend
@@ -70,7 +70,7 @@ def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], headline: s
     for axes, (split, score) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for (name, lines), colour in zip(runs.items(), SERIES * len(runs), strict=False):
             _curve(axes, lines, split, score, colour, name)
-        title = "Training loss" if split == "train" else f"Test {score.replace('_', ' ')}"
+        title = "Training loss" if split == "train" else f"Validation {score.replace('_', ' ')}"
         axes.set(title=title, xlabel="iteration")
         axes.grid(axis="y")
     figure.axes[0].set_yscale("log")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ctm.analysis.style import BLUE, MUTED, ORANGE, canvas, styled
 
 Line = Mapping[str, Any]
-SPLITS = {"train": BLUE, "test": ORANGE}
+SPLITS = {"train": BLUE, "validation": ORANGE}
 
 
 @styled()
@@ -19,7 +19,7 @@ def training_curves(metrics: Sequence[Line]) -> Figure:
 
     Args:
         metrics: lines of a metrics file. Training lines have `iteration`, `loss` and `accuracy`, but no
-            `split`; evaluation lines have `split`, "train" or "test", and may have `whole_accuracy`, the
+            `split`; evaluation lines have `split`, "train" or "validation", and may have `whole_accuracy`, the
             share of answers that are right at every position.
 
     Returns:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from ctm.randomness import shuffled
-from ctm.tasks.base import Batch, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
 
 
 class ArrayTask(Task):
@@ -13,15 +13,18 @@ class ArrayTask(Task):
 
     Args:
         config: the task.
-        train, test: all samples of the splits.
+        train, validation, test: all samples of the splits.
         train_sample: how many training samples, the same ones every time, an evaluation of "train" looks at.
     """
 
-    def __init__(self, config: TaskConfig, train: Batch, test: Batch, train_sample: int = 2000) -> None:
+    def __init__(
+        self, config: TaskConfig, train: Batch, validation: Batch, test: Batch, train_sample: int = 2000
+    ) -> None:
         self.config = config
         self.train, self.test = train, test
         order = shuffled(len(train.inputs), seed=0, start=0, count=min(train_sample, len(train.inputs)))
-        self.splits: dict[Split, Batch] = {"train": Batch(*(part[order] for part in train)), "test": test}
+        sample = Batch(*(part[order] for part in train))
+        self.splits: dict[Split, Batch] = {"train": sample, "validation": validation, "test": test}
 
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
         stored, targets = self.stored(seed, iteration, size)
@@ -43,7 +46,13 @@ class ArrayTask(Task):
 
 
 def holdout(samples: Batch, share: float, seed: int) -> tuple[Batch, Batch]:
-    """Splits samples at random into a training part and a test part of `share` of them."""
+    """Splits samples at random into those to keep and those to hold out, about `share` of them.
+
+    Raises:
+        DataError: if there are too few for one of each.
+    """
     order = shuffled(len(samples.inputs), seed, 0, len(samples.inputs))
-    tests = round(share * len(order))
-    return Batch(*(part[order[tests:]] for part in samples)), Batch(*(part[order[:tests]] for part in samples))
+    held = max(1, round(share * len(order)))
+    if held >= len(order):
+        raise DataError(f"{len(order)} samples, {held} of them held out: none are left to train on")
+    return Batch(*(part[order[held:]] for part in samples)), Batch(*(part[order[:held]] for part in samples))

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
+"""Samples to learn from, to choose checkpoints and thresholds on, and to report scores of."""
 
 
 class DataError(Exception):

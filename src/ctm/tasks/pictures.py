@@ -27,8 +27,13 @@ class PictureTaskConfig(TaskConfig):
     shift: int = 0
     """Most pixels by which a training picture is moved at random, down or up and to the right or left."""
 
+    validation_share: float = 0.1
+    """Share of the training samples, the same ones for all seeds of training, that is held out to choose the best
+    checkpoint on."""
+
     def validate(self) -> None:
         self.require(self.shift >= 0, "shift", "0 or more")
+        self.require(0 < self.validation_share < 1, "validation_share", "between 0 and 1")
 
     @property
     def readout(self) -> Readout.Config:

@@ -69,7 +69,7 @@ class TrainingConfig(Config):
     nodes: int = 1
     """Machines."""
     seed: int = 0
-    """Seed of the initial weights, the batches and dropout."""
+    """Seed of the initial weights, the neuron pairs (unless they have a seed of their own), the batches and dropout."""
     log_every: int = 100
     """Iterations from one line of training metrics to the next."""
     evaluate_every: int = 1000

@@ -18,7 +18,7 @@ class Outcome:
     signal: int | None
     """The number of the signal that interrupted the run; nothing if it is finished."""
     best: float
-    """The best headline score on the test split."""
+    """The best headline score on the validation split."""
 
     @property
     def interrupted(self) -> bool:
@@ -56,6 +56,8 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
                 metrics = learner.step(measure=logs)
                 sitting.note(metrics)
                 improved = sitting.due(plan.evaluate_every) and sitting.evaluate()
+                if learner.iteration == plan.iterations:
+                    sitting.test()
                 signal = interruption.agreed(fabric, meet=logs)
                 if signal is not None or improved or sitting.due(plan.checkpoint_every):
                     sitting.save()

@@ -24,7 +24,7 @@ def evaluate(
         model: the machine, on the device to compute on, and the same in all processes. It is in evaluation mode
             meanwhile.
         task: gives the samples and the scores.
-        split: "train" or "test".
+        split: "train", "validation" or "test".
         batch_size: samples of a forward pass.
         fabric: whose precision to use, and whose processes share the work; without it, fp32 in this process.
 

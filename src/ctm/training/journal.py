@@ -60,7 +60,8 @@ class Journal:
     def evaluated(self, scores: dict[str, Any]) -> dict[str, Any]:
         """Writes the scores of a split, whose time does not count for the speed. Returns the line."""
         self._mark = (self.seconds, scores["iteration"])
-        return self._write("metrics.jsonl", scores, board=scores["split"])
+        board = "_".join(scores[name] for name in ("split", "checkpoint") if name in scores)
+        return self._write("metrics.jsonl", scores, board=board)
 
     def sync(self) -> None:
         """Waits until everything is on the disk."""

@@ -14,14 +14,18 @@ def results(comparison: Comparison) -> dict[str, Any]:
 
     Returns:
         "task", "headline" (the score that matters) and "seeds"; "models" by name, each with "parameters", "runs" (by
-        seed, those that are finished: "path", "seconds", "best", the headline's best value, and "last", all scores of
-        the last evaluation on the test split) and "summary": "mean" and "spread" of every number over seeds, the spread
+        seed, those that are finished: "path", "seconds", and all scores on the test split of the "best" checkpoint,
+        which the validation split chose, and of the "last" one) and "summary": "mean" and "spread" over seeds of the
+        seconds, of every score of the best checkpoint, and of the headline of the last one ("last"), the spread
         being the standard deviation, or nothing for a single seed.
     """
     models = {}
     for name, experiment in comparison.experiments.items():
-        runs = {seed: _scores(run, comparison.headline) for seed, run in comparison.of(name).items()}
-        numbers = [{"best": run["best"], "seconds": run["seconds"], **run["last"]} for run in runs.values()]
+        runs = {seed: _scores(run) for seed, run in comparison.of(name).items()}
+        numbers = [
+            {"last": run["last"][comparison.headline], "seconds": run["seconds"], **run["best"]}
+            for run in runs.values()
+        ]
         known = [key for key in (numbers[0] if numbers else ()) if all(key in number for number in numbers)]
         summary = {key: _summary([number[key] for number in numbers]) for key in known}
         models[name] = {"parameters": parameters(experiment.model), "runs": runs, "summary": summary}
@@ -30,11 +34,11 @@ def results(comparison: Comparison) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The results as a Markdown table: test scores of the last checkpoint, the mean over seeds ± its spread."""
+    """The results as a Markdown table: test scores of the best checkpoint, the mean over seeds ± its spread."""
     headline, seeds = found["headline"], len(found["seeds"])
     scores = list(dict.fromkeys([headline, *(["accuracy"] if _has(found, "accuracy") else []), "loss"]))
-    columns = [*scores, "best", "seconds"]
-    titles = [*(score.replace("_", " ") for score in scores), f"best {headline.replace('_', ' ')}", "minutes"]
+    columns = [*scores, "last", "seconds"]
+    titles = [*(score.replace("_", " ") for score in scores), f"last {headline.replace('_', ' ')}", "minutes"]
     lines = [["model", "parameters", "seeds", *titles], ["---", "--:", "--:", *["--:"] * len(columns)]]
     for name, model in found["models"].items():
         done = len(model["runs"])
@@ -55,15 +59,14 @@ def _cell(column: str, summary: dict[str, float | None] | None) -> str:
     return f"{summary['mean'] * scale:.{digits}f}{spread}"  # ty: ignore[unsupported-operator]
 
 
-def _scores(run: Run, headline: str) -> dict[str, Any]:
-    evaluations = [line for line in run.metrics() if line.get("split") == "test"]
-    timing = (run.path / "timing.jsonl").read_text(encoding="utf-8").splitlines()
-    return {
-        "path": str(run.path),
-        "seconds": json.loads(timing[-1])["seconds"],
-        "best": max(line[headline] for line in evaluations),
-        "last": {name: value for name, value in evaluations[-1].items() if isinstance(value, float)},
+def _scores(run: Run) -> dict[str, Any]:
+    tested = {line["checkpoint"]: line for line in run.metrics() if line.get("split") == "test"}
+    scores = {
+        which: {name: value for name, value in line.items() if isinstance(value, float)}
+        for which, line in tested.items()
     }
+    timing = (run.path / "timing.jsonl").read_text(encoding="utf-8").splitlines()
+    return {"path": str(run.path), "seconds": json.loads(timing[-1])["seconds"], **scores}
 
 
 def _summary(values: list[float]) -> dict[str, float | None]:

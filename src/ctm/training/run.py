@@ -96,7 +96,7 @@ class Run:
 
         Training lines have "iteration" (steps done), "loss", "certainty", "accuracy", "learning_rate" and
         "gradient_norm", all of that step's batch; evaluation lines have "iteration", "split", "loss" and the scores
-        of the task.
+        of the task, and those of the test split, which come at the end, "checkpoint": "last" or "best".
         """
         path = self.path / "metrics.jsonl"
         if not path.exists():
@@ -120,7 +120,7 @@ class Run:
         return found[-1]
 
     def best(self) -> Checkpoint:
-        """The checkpoint of the best headline score on the test split.
+        """The checkpoint of the best headline score on the validation split.
 
         Raises:
             RunError: if there is none.
@@ -137,7 +137,7 @@ class Run:
         """The trained model, in evaluation mode.
 
         Args:
-            which: the checkpoint of the best test score, or the last one.
+            which: the checkpoint of the best validation score, or the last one.
             device: where to put it.
 
         Raises:

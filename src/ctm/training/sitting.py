@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from ctm.tasks.base import Task
+from torch import nn
+
+from ctm.tasks.base import Split, Task
 from ctm.training.checkpoint import RunError, prune, save_checkpoint
 from ctm.training.evaluation import evaluate
 from ctm.training.journal import Journal
@@ -26,7 +28,7 @@ class Sitting:
 
     Attributes:
         fresh: whether the run has no checkpoint yet.
-        best: "score" and "iteration" of the best evaluation on the test split; empty before the first.
+        best: "score" and "iteration" of the best evaluation on the validation split; empty before the first.
     """
 
     def __init__(self, run: Run, task: Task, learner: Learner, quiet: bool) -> None:
@@ -68,19 +70,30 @@ class Sitting:
             self._progress.show(self._journal.trained(line, self._plan.batch_size))
 
     def evaluate(self) -> bool:
-        """Evaluates on both splits; tells whether no test score was better before."""
+        """Evaluates on what it learns from and on the validation split; tells whether no score was better before."""
         self._check()
-        learner, plan, headline = self._learner, self._plan, self._task.headline
+        learner, headline = self._learner, self._task.headline
         learner.share_buffers()
-        scores = {}
-        for split in ("train", "test"):
-            scores = evaluate(learner.model, self._task, split, plan.evaluation_batch, self._fabric)
-            line = {"iteration": learner.iteration, "split": split} | scores
-            self._progress.show(self._journal.evaluated(line))
+        self._scores(learner.model, "train")
+        scores = self._scores(learner.model, "validation")
         improved = not self.best or scores[headline] >= self.best["score"]
         if improved:
             self.best = {"iteration": learner.iteration, "score": scores[headline]}
         return improved
+
+    def test(self) -> None:
+        """Evaluates the last and the best weights on the test split, which nothing else looks at."""
+        model, last_is_best = self._learner.model, self.best["iteration"] == self._learner.iteration
+        self._scores(model, "test", checkpoint="last")
+        best = model if last_is_best else self._run.load_model("best", self._fabric.device)
+        self._scores(best, "test", checkpoint="best")
+
+    def _scores(self, model: nn.Module, split: Split, **which: str) -> dict[str, Any]:
+        """Evaluates on a split, and writes the scores down."""
+        scores = evaluate(model, self._task, split, self._plan.evaluation_batch, self._fabric)
+        line = {"iteration": self._learner.iteration, "split": split} | which | scores
+        self._progress.show(self._journal.evaluated(line))
+        return scores
 
     def save(self) -> None:
         """Writes a checkpoint, and removes those that are no longer to be kept.

@@ -21,7 +21,7 @@ def evaluate_until(
     Args:
         model: the machine, on the device to compute on, in evaluation mode.
         task: gives the samples and the scores.
-        split: "train" or "test".
+        split: "train", "validation" or "test".
         until: the certainty that is enough, above 0 and at most 1; nothing to think all ticks, in a plain forward pass.
         batch_size: samples that are thought about at a time.
 

@@ -11,6 +11,7 @@ from ctm import DataError
 from ctm.tasks.mazes import Mazes
 from ctm.tasks.mazes.grid import WAIT, walk
 from ctm.tasks.mazes.published import parse, read_folder, read_picture
+from ctm.tasks.mazes.store import Store
 from tasks.mazes.drawn import painted, some
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -114,7 +115,7 @@ def test_a_folder_of_pictures(tmp_path):
     assert not (batch.inputs[:, 2] > batch.inputs[:, 0]).any()  # nothing is blue any more
     assert torch.equal(batch.targets[:, : test.moves.shape[1]], test.moves)
     assert (batch.targets[:, test.moves.shape[1] :] == WAIT).all()
-    assert len(task.stores["train"]) == 5
+    assert {split: len(store) for split, store in task.stores.items()} == {"train": 4, "validation": 1, "test": 3}
 
 
 def test_folders_that_are_no_data_set(tmp_path):
@@ -128,6 +129,17 @@ def test_folders_that_are_no_data_set(tmp_path):
         read_folder(tmp_path, 9)
     with pytest.raises(DataError, match=r"000\.png: a maze of 9 x 9: expected 15 x 15; give its size as --task.size"):
         read_folder(tmp_path, 15)
+
+
+def test_too_few_mazes_to_hold_some_out(tmp_path):
+    written(tmp_path, some(1, 9, 0), "train")
+    written(tmp_path, some(1, 9, 1), "test")
+    with pytest.raises(DataError, match="1 training mazes: expected at least 2"):
+        Mazes.Config(size=9, folder=str(tmp_path)).build()
+
+
+def single(store):
+    return [store.take(slice(index, index + 1)) for index in range(len(store))]
 
 
 class Hub:
@@ -149,7 +161,8 @@ class Hub:
 def test_a_data_set_on_the_hub(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", Hub())
     task = Mazes.Config(size=9, route_length=30, dataset="some/mazes").build()
-    assert torch.equal(task.stores["train"].grids().open, some(3, 9, 0).open)
+    learned = {maze.open.tobytes() for split in ("train", "validation") for maze in single(task.stores[split])}
+    assert learned == {maze.open.tobytes() for maze in single(Store.pack(some(3, 9, 0)))}
     assert torch.equal(task.stores["test"].grids().moves, some(2, 9, 1).moves)
     with pytest.raises(DataError, match="some/torn, test, row 1: the blue pixels do not lead"):
         Mazes.Config(size=9, dataset="some/torn").build()

@@ -14,7 +14,9 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def task(cache):
-    return Mazes.Config(size=9, route_length=30, train_mazes=300, test_mazes=50, cache=cache).build()
+    return Mazes.Config(
+        size=9, route_length=30, train_mazes=300, validation_mazes=50, test_mazes=50, cache=cache
+    ).build()
 
 
 def opened(inputs):
@@ -39,7 +41,7 @@ def test_batches_are_mazes_with_their_routes(task):
 
 
 def test_every_maze_comes_once_an_epoch_and_turned_differently_the_next(cache):
-    config = Mazes.Config(size=9, route_length=30, train_mazes=300, test_mazes=50, cache=cache)
+    config = Mazes.Config(size=9, route_length=30, train_mazes=300, validation_mazes=50, test_mazes=50, cache=cache)
     plain = config.replace(augment=False).build()
     epochs = [torch.cat([plain.batch(0, epoch * 3 + step, 100).inputs for step in range(3)]) for epoch in (0, 1)]
     assert all(len(epoch.flatten(1).unique(dim=0)) == 300 for epoch in epochs)
@@ -49,7 +51,9 @@ def test_every_maze_comes_once_an_epoch_and_turned_differently_the_next(cache):
 
 
 def test_long_routes_are_cut(cache):
-    config = Mazes.Config(size=9, route_length=4, train_mazes=300, test_mazes=50, cache=cache, augment=False)
+    config = Mazes.Config(
+        size=9, route_length=4, train_mazes=300, validation_mazes=50, test_mazes=50, cache=cache, augment=False
+    )
     batch = config.build().batch(0, 0, 300)
     assert batch.targets.shape == (300, 4)
     assert (batch.targets[:, 0] != WAIT).all()
@@ -65,7 +69,9 @@ def test_evaluation_is_fixed_and_neither_turned_nor_trained_on(task):
 
 
 def test_signed_pictures(task, cache):
-    config = Mazes.Config(size=9, route_length=30, train_mazes=300, test_mazes=50, cache=cache, signed=True)
+    config = Mazes.Config(
+        size=9, route_length=30, train_mazes=300, validation_mazes=50, test_mazes=50, cache=cache, signed=True
+    )
     signed, unsigned = (which.batch(0, 0, 4).inputs for which in (config.build(), task))
     assert torch.equal(signed, unsigned * 2 - 1)
     assert signed.unique().tolist() == [-1, 1]
@@ -91,7 +97,9 @@ def test_the_loss_is_the_curriculum_at_two_ticks(task, cache):
     torch.manual_seed(1)
     logits, certainty, targets = torch.randn(4, 3, 30, 5), torch.rand(4, 3), torch.randint(5, (4, 30))
     for options in ({}, {"curriculum": "as_trained"}, {"lookahead": 9}, {"second": "last"}):
-        config = Mazes.Config(size=9, route_length=30, train_mazes=300, test_mazes=50, cache=cache, **options)
+        config = Mazes.Config(
+            size=9, route_length=30, train_mazes=300, validation_mazes=50, test_mazes=50, cache=cache, **options
+        )
         losses = ctm.losses.curriculum_over_ticks(logits, targets, config.lookahead, config.curriculum)
         expected = ctm.two_tick_loss(losses, certainty, config.second)
         assert torch.equal(config.build().loss(Thoughts(logits, certainty, None), targets), expected)

@@ -39,7 +39,8 @@ class Digits(PictureTask):
         pictures, labels = load_digits(return_X_y=True)
         stored = torch.from_numpy(pictures * (255 / 16)).round().byte().view(-1, 8, 8)  # from 0 to 16 at first
         samples = Batch(stored, torch.from_numpy(labels).long())
-        super().__init__(config, *holdout(samples, config.test_share, config.split_seed))
+        rest, test = holdout(samples, config.test_share, config.split_seed)
+        super().__init__(config, *holdout(rest, config.validation_share, config.split_seed), test)
 
     def inputs(self, stored: Tensor) -> Tensor:
         return stored.unsqueeze(1).float() / 127.5 - 1  # (B, 1, 8, 8)

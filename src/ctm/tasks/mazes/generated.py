@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,37 +16,40 @@ from ctm.tasks.mazes.store import Store
 from ctm.tasks.mazes.symmetry import fingerprints
 from ctm.tasks.mazes.workers import workers
 
+DRAWN: tuple[Split, ...] = ("test", "validation", "train")
+"""The splits in the order in which they are drawn: each leaves out the mazes of those before."""
 CHUNK = 500
 """Mazes that are drawn together, from a seed of their own: so nothing depends on the number of processes."""
 
 
 def generated(
-    size: int, train: int, test: int, seed: int, cache: Path | None = None, processes: int | None = None
+    size: int, counts: Mapping[Split, int], seed: int, cache: Path | None = None, processes: int | None = None
 ) -> dict[Split, Store]:
-    """The training and the test mazes: from disk, or made now and kept there.
+    """The mazes of all splits: from disk, or made now and kept there.
 
-    No test maze is among those to train on, nor a turned or mirrored one.
+    No maze of a split is in another one, nor a turned or mirrored one.
 
     Args:
         size: S, pixels of a side.
-        train: how many mazes to train on.
-        test: how many to be tested on.
+        counts: how many mazes each split has.
         seed: which ones.
         cache: folder of the files; by default `ctm/mazes` in the user's cache folder.
         processes: which share the work; by default one for each core.
 
     Raises:
-        DataError: if a file is damaged, or there are too few mazes of this size to have different ones to test on.
+        DataError: if a file is damaged, or there are too few mazes of this size to have different ones in all splits.
     """
     folder = default_cache() if cache is None else cache
-    name = f"mazes-{size}-seed-{seed}-{train}-and-{test}"
-    paths: dict[Split, Path] = {split: folder / f"{name}-{split}.safetensors" for split in ("test", "train")}
+    name = f"mazes-{size}-seed-{seed}-{'-'.join(str(counts[split]) for split in DRAWN)}"
+    paths = {split: folder / f"{name}-{split}.safetensors" for split in DRAWN}
     if not all(path.is_file() for path in paths.values()):
-        with workers(math.ceil((train + test) / CHUNK), processes) as drawing:
-            tested, prints = _collect(drawing, size, test, seed, "test", np.empty(0, np.uint64))
-            learned, _ = _collect(drawing, size, train, seed, "train", prints)
-        tested.save(paths["test"])
-        learned.save(paths["train"])
+        taken, stores = np.empty(0, np.uint64), {}
+        with workers(math.ceil(sum(counts.values()) / CHUNK), processes) as drawing:
+            for split in DRAWN:
+                stores[split], prints = _collect(drawing, size, counts[split], seed, split, taken)
+                taken = np.concatenate([taken, prints])
+        for split, store in stores.items():
+            store.save(paths[split])
     return {split: Store.load(path) for split, path in paths.items()}
 
 
@@ -70,8 +73,8 @@ def _collect(
             missing -= int(new.sum())
         if missing > 0.99 * before:
             raise DataError(
-                f"too few different mazes of {size} x {size}: hardly one to train on is not among those to test on; "
-                "ask for larger mazes, or fewer to test on"
+                f"too few different mazes of {size} x {size}: hardly one of the {split} split is not in another one; "
+                "ask for larger mazes, or fewer to validate and test on"
             )
     return Store.join(stores).take(slice(count)), np.concatenate(prints)[:count]
 

@@ -13,7 +13,7 @@ from ctm.losses import Curriculum, curriculum_over_ticks, two_tick_loss
 from ctm.machine import ContinuousThoughtMachine
 from ctm.randomness import generator, shuffled
 from ctm.readouts import Readout
-from ctm.tasks.base import Batch, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
 from ctm.tasks.mazes.generated import generated
 from ctm.tasks.mazes.grid import WAIT, Grids, padded, pictures
 from ctm.tasks.mazes.published import parse, read_folder, read_hub, read_picture
@@ -50,6 +50,9 @@ class Mazes(Task):
         """Moves of an answer: longer routes are cut, shorter ones end with waiting."""
         train_mazes: int = 45_000
         """How many mazes are generated to train on."""
+        validation_mazes: int = 1_000
+        """How many mazes are generated to choose the best checkpoint on; of published ones, as many training
+        mazes are held out, but at most a tenth."""
         test_mazes: int = 5_000
         """How many mazes are generated to be tested on; none of them is trained on, in whatever orientation."""
         data_seed: int = 0
@@ -72,7 +75,7 @@ class Mazes(Task):
 
         def validate(self) -> None:
             self.require(self.size % 2 == 1 and 5 <= self.size <= 255, "size", "odd, from 5 to 255")
-            for name in ("route_length", "train_mazes", "test_mazes", "lookahead"):
+            for name in ("route_length", "train_mazes", "validation_mazes", "test_mazes", "lookahead"):
                 self.require(getattr(self, name) >= 1, name, "at least 1")
             self.require(self.folder is None or self.dataset is None, "folder", "nothing where dataset is given")
 
@@ -92,7 +95,7 @@ class Mazes(Task):
         self.stores = _found(config)
         train = self.stores["train"]
         order = shuffled(len(train), seed=0, start=0, count=min(TRAIN_SAMPLE, len(train)))
-        self._evaluated = {"train": train.take(order.numpy()), "test": self.stores["test"]}
+        self._evaluated = self.stores | {"train": train.take(order.numpy())}
 
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
         store = self.stores["train"]
@@ -172,8 +175,27 @@ class Mazes(Task):
 
 def _found(config: Mazes.Config) -> dict[Split, Store]:
     if config.folder is not None:
-        return read_folder(config.folder, config.size)
+        return held_out(read_folder(config.folder, config.size), config.validation_mazes)
     if config.dataset is not None:
-        return read_hub(config.dataset, config.size)
+        return held_out(read_hub(config.dataset, config.size), config.validation_mazes)
     cache = None if config.cache is None else Path(config.cache)
-    return generated(config.size, config.train_mazes, config.test_mazes, config.data_seed, cache)
+    counts: dict[Split, int] = {
+        "train": config.train_mazes,
+        "validation": config.validation_mazes,
+        "test": config.test_mazes,
+    }
+    return generated(config.size, counts, config.data_seed, cache)
+
+
+def held_out(published: dict[Split, Store], most: int) -> dict[Split, Store]:
+    """Published mazes, with some of the training mazes held out as validation split.
+
+    Raises:
+        DataError: if there are too few.
+    """
+    train = published["train"]
+    count = min(most, len(train) // 10) or 1
+    if len(train) <= count:
+        raise DataError(f"{len(train)} training mazes: expected at least 2, since some are held out for validation")
+    order = shuffled(len(train), seed=0, start=0, count=len(train)).numpy()
+    return {"train": train.take(order[count:]), "validation": train.take(order[:count]), "test": published["test"]}

@@ -1,9 +1,10 @@
-"""MNIST: 60,000 handwritten digits to learn from, 10,000 to be tested on."""
+"""MNIST: 60,000 handwritten digits to learn from and validate on, 10,000 to be tested on."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from ctm.tasks.arrays import holdout
 from ctm.tasks.base import Batch
 from ctm.tasks.mnist.files import read_folder, read_hub
 from ctm.tasks.pictures import PictureTask, PictureTaskConfig
@@ -28,7 +29,7 @@ class Mnist(PictureTask):
 
     def __init__(self, config: "Mnist.Config") -> None:
         train, test = read_folder(config.folder) if config.folder is not None else read_hub(config.dataset)
-        super().__init__(config, Batch(*train), Batch(*test))
+        super().__init__(config, *holdout(Batch(*train), config.validation_share, seed=0), Batch(*test))
 
     def inputs(self, stored: Tensor) -> Tensor:
         return (stored.unsqueeze(1).float() / 255 - MEAN) / DEVIATION  # (B, 1, 28, 28)
