@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ctm.tasks.arrays import holdout
 from ctm.tasks.base import Batch
+from ctm.tasks.in_memory import holdout
 from ctm.tasks.mnist.files import read_folder, read_hub
 from ctm.tasks.pictures import PictureTask, PictureTaskConfig
 

@@ -1,0 +1,78 @@
+"""What came out of a comparison: numbers for programs, and a table for people."""
+
+import json
+from statistics import mean, stdev
+from typing import Any
+
+from ctm.baselines import parameters
+from ctm.comparison.comparison import Comparison
+from ctm.training.run import Run
+
+
+def results(comparison: Comparison) -> dict[str, Any]:
+    """All scores of a comparison, ready for JSON.
+
+    Returns:
+        "task", "primary_metric" (the score that matters) and "seeds"; "models" by name, each with "parameters", "runs" (by
+        seed, those that are finished: "path", "seconds", and all scores on the test split of the "best" checkpoint,
+        which the validation split chose, and of the "last" one) and "summary": "mean" and "spread" over seeds of the
+        seconds, of every score of the best checkpoint, and of the primary_metric of the last one ("last"), the spread
+        being the standard deviation, or nothing for a single seed.
+    """
+    models = {}
+    for name, experiment in comparison.experiments.items():
+        runs = {seed: _scores(run) for seed, run in comparison.of(name).items()}
+        numbers = [
+            {"last": run["last"][comparison.primary_metric], "seconds": run["seconds"], **run["best"]}
+            for run in runs.values()
+        ]
+        known = [key for key in (numbers[0] if numbers else ()) if all(key in number for number in numbers)]
+        summary = {key: _summary([number[key] for number in numbers]) for key in known}
+        models[name] = {"parameters": parameters(experiment.model), "runs": runs, "summary": summary}
+    task = next(iter(comparison.experiments.values())).task.kind
+    return {
+        "task": task,
+        "primary_metric": comparison.primary_metric,
+        "seeds": list(comparison.seeds),
+        "models": models,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """The results as a Markdown table: test scores of the best checkpoint, the mean over seeds ± its spread."""
+    primary_metric, seeds = found["primary_metric"], len(found["seeds"])
+    scores = list(dict.fromkeys([primary_metric, *(["accuracy"] if _has(found, "accuracy") else []), "loss"]))
+    columns = [*scores, "last", "seconds"]
+    titles = [*(score.replace("_", " ") for score in scores), f"last {primary_metric.replace('_', ' ')}", "minutes"]
+    lines = [["model", "parameters", "seeds", *titles], ["---", "--:", "--:", *["--:"] * len(columns)]]
+    for name, model in found["models"].items():
+        done = len(model["runs"])
+        cells = [_cell(column, model["summary"].get(column)) for column in columns]
+        lines.append([name, f"{model['parameters']:,}", str(done) if done == seeds else f"{done} of {seeds}", *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _has(found: dict[str, Any], score: str) -> bool:
+    return any(score in model["summary"] for model in found["models"].values())
+
+
+def _cell(column: str, summary: dict[str, float | None] | None) -> str:
+    if summary is None:
+        return "–"
+    scale, digits = (1 / 60, 1) if column == "seconds" else (1, 3)
+    spread = "" if summary["spread"] is None else f" ± {summary['spread'] * scale:.{digits}f}"
+    return f"{summary['mean'] * scale:.{digits}f}{spread}"  # ty: ignore[unsupported-operator]
+
+
+def _scores(run: Run) -> dict[str, Any]:
+    tested = {line["checkpoint"]: line for line in run.metrics() if line.get("split") == "test"}
+    scores = {
+        which: {name: value for name, value in line.items() if isinstance(value, float)}
+        for which, line in tested.items()
+    }
+    timing = (run.path / "timing.jsonl").read_text(encoding="utf-8").splitlines()
+    return {"path": str(run.path), "seconds": json.loads(timing[-1])["seconds"], **scores}
+
+
+def _summary(values: list[float]) -> dict[str, float | None]:
+    return {"mean": mean(values), "spread": stdev(values) if len(values) > 1 else None}
