@@ -82,7 +82,7 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
         core=draw(cores(dropout)),
         action=draw(representations()) if observer.uses_query else ctm.NoRepresentation.Config(),
         output=draw(representations()),
-        readout=ctm.Readout.Config(draw(st.integers(2, 4)), draw(st.sampled_from([(), (3,), (2, 2)]))),
+        readout=ctm.ClassReadout.Config(draw(st.integers(2, 4)), draw(st.sampled_from([(), (3,), (2, 2)]))),
         seed=draw(st.integers(0, 3)),
     )
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 import ctm
-from ctm.config import Config, ConfigError, load_yaml
+from ctm.config import Config, load_yaml
+from ctm.errors import ConfigError
 
 # Made here, outside the package, whose dataclasses have their argument types checked by the test run itself.
 

@@ -342,7 +342,7 @@ def test_impossible_cores_are_refused(fields, message):
 
 
 def test_readouts_give_structured_logits():
-    readout = ctm.Readout(ctm.Readout.Config(classes=5, answer=(2, 3)), 7)
+    readout = ctm.Readout(ctm.ClassReadout.Config(classes=5, answer=(2, 3)), 7)
     x = torch.randn(4, 6, 7)
     assert readout(x).shape == (4, 6, 2, 3, 5)
     torch.testing.assert_close(readout(x)[1, 2, 1, 0], readout.linear(x[1, 2])[15:20])
@@ -357,7 +357,7 @@ def test_readouts_give_structured_logits():
 )
 def test_impossible_answers_are_refused(fields, message):
     with pytest.raises(ConfigError, match=f"^{message}$"):
-        ctm.Readout.Config(**fields)
+        ctm.ClassReadout.Config(**fields)
 
 
 def test_a_state_of_other_samples_is_refused():

@@ -30,4 +30,4 @@ def test_the_baselines_of_the_readme_and_the_documentation_are_made() -> None:
     exec(block, names)
     assert names["model"].config.core.layers == 1
     exec(longer, names)
-    assert (names["baseline"].model.core.layers, names["baseline"].task.second) == (2, "last")
+    assert (names["baseline"].model.core.layers, names["baseline"].task.loss.second_tick) == (2, "last")

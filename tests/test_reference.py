@@ -53,7 +53,7 @@ def image_loss(thoughts, targets):
 
 
 def maze_loss(thoughts, targets):
-    losses = ctm.losses.two_tick.curriculum_over_ticks(thoughts.logits, targets, curriculum="as_trained")
+    losses = ctm.losses.curriculum_over_ticks(thoughts.logits, targets, curriculum="as_trained")
     return ctm.two_tick_loss(losses, thoughts.certainty)
 
 
@@ -478,7 +478,7 @@ def test_reads_checkpoints_of_older_numpy(tmp_path):
 
 def test_a_given_configuration_adds_to_the_stored_one(tmp_path):
     torch.save(checkpoint("maze_dense_unet"), tmp_path / "checkpoint.pt")
-    assert load(tmp_path / "checkpoint.pt").config.readout == ctm.Readout.Config(classes=35)
+    assert load(tmp_path / "checkpoint.pt").config.readout == ctm.ClassReadout.Config(classes=35)
     same(load(tmp_path / "checkpoint.pt", {"prediction_reshaper": [7, 5]}), ours("maze_dense_unet"))
     same(load(tmp_path / "checkpoint.pt", {"prediction_reshaper": [7, -1]}), ours("maze_dense_unet"))
 

@@ -40,7 +40,7 @@ def test_models_answer_what_their_tasks_ask(name):
         assert experiment.model.readout.answer == (experiment.task.length,)
         assert experiment.model.readout.classes == 2
     elif name.startswith("sort"):
-        assert experiment.model.readout == ctm.Readout.Config(classes=experiment.task.numbers + 1)
+        assert experiment.model.readout == ctm.ClassReadout.Config(classes=experiment.task.numbers + 1)
     elif name.startswith("mazes"):
         assert experiment.model.readout.answer == (experiment.task.route_length,)
         assert experiment.model.readout.classes == 5
@@ -66,7 +66,7 @@ def test_mazes_are_as_published():
     ]
     for experiment, iterations, warmup in ((paper, 1_000_000, 10_000), (small, 100_000, 5_000)):
         task, training = experiment.task, experiment.training
-        assert (task.curriculum, task.lookahead, task.train_mazes, task.test_mazes) == ("as_trained", 5, 45_000, 5_000)
+        assert (task.loss, task.train_mazes, task.test_mazes) == (ctm.CurriculumLoss("as_trained", 5), 45_000, 5_000)
         assert (training.iterations, training.schedule.warmup, training.batch_size) == (iterations, warmup, 64)
         assert (training.optimizer.learning_rate, training.optimizer.weight_decay) == (1e-4, 0)
 

@@ -13,11 +13,13 @@ from collections.abc import Callable
 
 import torch
 
-from ctm.config import ConfigError
-from ctm.cores.baselines import FeedForwardCore, LSTMCore, SynapseCore
-from ctm.cores.neuron import CoreConfig, NeuronCore
+from ctm.cores.base import CoreConfig
+from ctm.cores.lstm import LSTMCore
+from ctm.cores.memoryless import FeedForwardCore, SynapseCore
+from ctm.cores.neuron import NeuronCore
+from ctm.errors import ConfigError
 from ctm.machine import MachineConfig
-from ctm.observers.pooling import Pooling
+from ctm.observers.fixed import Pooling
 from ctm.synchronization import NoRepresentation, Snapshot
 
 MOST = 1 << 15

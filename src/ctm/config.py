@@ -17,11 +17,9 @@ from typing import Any, ClassVar, Literal, TypeVar, Union
 
 import yaml
 
+from ctm.errors import ConfigError
+
 ConfigT = TypeVar("ConfigT", bound="Config")
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot work; the message names the field, its value and what is allowed."""
 
 
 class Config:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctm.cores.baselines import Activations, FeedForwardCore, LSTMCore, LSTMState, SynapseCore
+from ctm.cores.lstm import LSTMCore, LSTMState
+from ctm.cores.memoryless import Activations, FeedForwardCore, SynapseCore
 from ctm.cores.neuron import NeuronState
 from ctm.inputs import Inputs, as_tuple
 from ctm.kernels.neuron_pass import dropout

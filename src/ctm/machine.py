@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from ctm.backbones.base import BackboneConfig
-from ctm.certainty import certainty
-from ctm.config import Config, ConfigError
-from ctm.cores.neuron import CoreConfig
+from ctm.config import Config
+from ctm.cores.base import CoreConfig
+from ctm.errors import ConfigError
 from ctm.inputs import Inputs, as_tuple
-from ctm.observers.attention import Observation, ObserverConfig
-from ctm.readouts.classes import Readout
+from ctm.observers.base import Observation, ObserverConfig
+from ctm.readouts import ReadoutConfig
 from ctm.synchronization import NoRepresentation, RepresentationConfig
 from ctm.thoughts import Record, Thoughts
 
@@ -39,7 +39,7 @@ class MachineConfig(Config):
     """The recurrence over the latent state."""
     output: RepresentationConfig
     """How the latent state is read to answer."""
-    readout: Readout.Config
+    readout: ReadoutConfig
     """The shape of an answer."""
     action: RepresentationConfig = NoRepresentation.Config()
     """How the latent state is read to look; silent for an observer that does not ask."""
@@ -108,7 +108,7 @@ class ContinuousThoughtMachine(nn.Module):
         self.core = config.core.build(config.observer.width(channels))
         self.action = config.action.build(neurons, "action", pairs)
         self.output = config.output.build(neurons, "output", pairs)
-        self.readout = Readout(config.readout, config.output.size(neurons))
+        self.readout = config.readout.build(config.output.size(neurons))
 
     def forward(
         self, x: Inputs, *others: Tensor, ticks: int | None = None, state: State | None = None, record: bool = False
@@ -147,7 +147,7 @@ class ContinuousThoughtMachine(nn.Module):
                 notes.append(self._note(before, state, observation))
         output = torch.stack(outputs, dim=1)  # (B, T, P)
         logits = self.readout(output)  # (B, T, *answer, C)
-        sure = certainty(logits, positions=len(self.config.readout.answer))  # (B, T)
+        sure = self.readout.certainty(logits)  # (B, T)
         kept = Record(*_stack(notes), output, prepared.observer.grid) if record else None
         return Thoughts(logits, sure, state, kept, shown)
 

@@ -1,28 +1,39 @@
 """Named models and experiments: the paper's, and some that a laptop trains in minutes.
 
-A preset is a function without arguments in `ctm.registry`; its name is how the command line and `ctm.build` call it.
+A preset is a function without arguments; its name is how the command line and `ctm.build` call it. Those of the package
+are in the file `presets.py` of every task's folder.
 """
 
 import difflib
 import functools
+import importlib
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
-from ctm.config import ConfigError
+from ctm import tasks
+from ctm.errors import ConfigError
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
 from ctm.training.config import Experiment
 
 Preset = Callable[[], Experiment | MachineConfig]
+PresetT = TypeVar("PresetT", bound=Preset)
 
-_PRESETS: dict[str, Preset] = {}
+_PRESETS: dict[str, tuple[Preset, str]] = {}
 
 
-def register(name: str) -> Callable[[Preset], Preset]:
-    """Makes the decorated function, or what the result is called with, the preset of this name."""
+def register(name: str, description: str | None = None) -> Callable[[PresetT], PresetT]:
+    """Makes the decorated function, or what the result is called with, the preset of this name.
 
-    def remember(make: Preset) -> Preset:
-        _PRESETS[name] = make
+    Args:
+        name: how it is called.
+        description: one line; by default the first of the function's docstring.
+    """
+
+    def remember(make: PresetT) -> PresetT:
+        function = make.func if isinstance(make, functools.partial) else make
+        _PRESETS[name] = make, description or (function.__doc__ or "").partition("\n")[0]
         return make
 
     return remember
@@ -44,7 +55,8 @@ def preset(name: str) -> Experiment | MachineConfig:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
         raise ConfigError(f"preset = {name!r}: unknown; {hint}")
-    return known[name]()
+    make, _ = known[name]
+    return make()
 
 
 def model_config(name: str) -> MachineConfig:
@@ -71,13 +83,11 @@ def build(name: str, seed: int = 0) -> ContinuousThoughtMachine:
 
 def summary(name: str) -> str:
     """One line about a preset."""
-    make = _known()[name]
-    function = make.func if isinstance(make, functools.partial) else make
-    return (function.__doc__ or "").splitlines()[0]
+    return _known()[name][1]
 
 
-def _known() -> dict[str, Preset]:
-    """All presets, by name."""
-    import ctm.registry  # noqa: F401  each of its files registers its presets
-
-    return _PRESETS
+def _known() -> dict[str, tuple[Preset, str]]:
+    """All presets and their descriptions, by name."""
+    for name in tasks.folders():
+        importlib.import_module(f"ctm.tasks.{name}.presets")
+    return dict(sorted(_PRESETS.items()))

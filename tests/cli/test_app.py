@@ -178,7 +178,7 @@ def test_a_comparison_and_what_comes_of_it(tmp_path, capsys):
     assert all("±" in line[3] for line in lines)
     assert out.splitlines()[-3:] == [str(tmp_path / name) for name in ("results.json", "results.md", "comparison.png")]
     assert (tmp_path / "comparison.png").stat().st_size > 1000
-    assert Run.open(tmp_path / "parity-quick-lstm" / "seed-2").experiment.task.second == "last"
+    assert Run.open(tmp_path / "parity-quick-lstm" / "seed-2").experiment.task.loss.second_tick == "last"
     assert said(capsys, *command) == out
 
 

@@ -60,7 +60,7 @@ def test_without_options_a_preset_stays(name):
         (["--model.backbone.symbols", "-1", "1", "5"], "model.backbone.symbols", (-1, 1, 5)),
         (["--model.output.pairing.neurons=5"], "model.output.pairing.neurons", 5),
         (["--model.seed", "-3"], "model.seed", -3),
-        (["--task.second", "last"], "task.second", "last"),
+        (["--task.loss.second-tick", "last"], "task.loss.second_tick", "last"),
         (["--training.precision", "bf16"], "training.precision", "bf16"),
     ],
 )
@@ -79,7 +79,8 @@ def test_values_that_do_not_work_are_named_with_their_path():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--nope", "3"], ["--model.ticks", "abc"], ["--model.ticks"], ["stray"], ["--task.second", "first"]]
+    "arguments",
+    [["--nope", "3"], ["--model.ticks", "abc"], ["--model.ticks"], ["stray"], ["--task.loss.second-tick", "first"]],
 )
 def test_options_that_do_not_parse_are_refused(arguments):
     with pytest.raises(CycloptsError):
@@ -137,10 +138,10 @@ def test_what_cannot_be_trained(preset, message):
 
 
 def test_settings_of_a_preset_as_on_the_command_line():
-    changed = with_options("parity/quick", ["--training.iterations", "7", "--task.second=last"])
+    changed = with_options("parity/quick", ["--training.iterations", "7", "--task.loss.second-tick=last"])
     preset = ctm.preset("parity/quick")
     training = preset.training.replace(iterations=7)
-    assert changed == preset.replace(training=training, task=preset.task.replace(second="last"))
+    assert changed == preset.replace(training=training, task=preset.task.replace(loss=ctm.TwoTickLoss("last")))
     assert with_options("digits", []) == ctm.preset("digits")
 
 

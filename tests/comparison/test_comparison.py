@@ -9,19 +9,22 @@ import pytest
 import ctm
 from ctm import ConfigError
 from ctm.baselines import lstm
+from ctm.comparison import comparison as side_by_side
 from ctm.comparison.comparison import Comparison, compare, finished
 from ctm.tasks import DataError
 from ctm.tasks.mnist import Mnist
 from ctm.tasks.parity import Parity
 from ctm.training import AdamW, Run, RunError
-from ctm.training import comparison as side_by_side
 from training.experiments import parity
 from training.processes import everything, wait_for
 
 
 def experiments(**training):
     plain = parity(**training)
-    return {"plain/one": plain, "lstm": plain.replace(model=lstm(plain.model), task=plain.task.replace(second="last"))}
+    return {
+        "plain/one": plain,
+        "lstm": plain.replace(model=lstm(plain.model), task=plain.task.replace(loss=ctm.TwoTickLoss("last"))),
+    }
 
 
 def contents(comparison):

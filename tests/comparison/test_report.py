@@ -6,7 +6,7 @@ import torch
 
 import ctm
 from ctm.comparison.comparison import Comparison, compare
-from ctm.comparison.report import comparison_picture, comparison_report, together
+from ctm.comparison.report import comparison_picture, comparison_report, task_figures
 from training.experiments import parity
 
 
@@ -58,7 +58,7 @@ def test_the_report_of_a_comparison(tmp_path):
     assert json.loads(paths[0].read_text())["models"]["one"]["runs"].keys() == {"0"}
     assert "| one |" in paths[1].read_text()
     assert paths[2].stat().st_size > 5000
-    assert list(together(comparison)) == []  # parity has nothing more to show
+    assert list(task_figures(comparison)) == []  # parity has nothing more to show
 
 
 def test_mazes_show_how_far_each_model_finds_its_way(tmp_path):
@@ -66,16 +66,16 @@ def test_mazes_show_how_far_each_model_finds_its_way(tmp_path):
     task = mazes.task.replace(
         train_mazes=8, validation_mazes=8, test_mazes=20, size=7, route_length=16, cache=str(tmp_path / "cache")
     )
-    model = mazes.model.replace(ticks=2, readout=task.readout)
+    model = mazes.model.replace(ticks=2, readout=ctm.ClassReadout.Config(5, (16,)))
     plan = mazes.training.replace(iterations=1, batch_size=4)
     experiments = {
-        name: ctm.Experiment(task.replace(second=second), model, plan)
+        name: ctm.Experiment(task.replace(loss=ctm.CurriculumLoss(second_tick=second)), model, plan)
         for name, second in (("one", "most_certain"), ("two", "last"))
     }
     comparison = Comparison(tmp_path / "runs", experiments, seeds=(0, 1))
-    assert list(together(comparison)) == []  # nothing is trained yet
+    assert list(task_figures(comparison)) == []  # nothing is trained yet
     compare(comparison, quiet=True)
-    (path,) = together(comparison)
+    (path,) = task_figures(comparison)
     assert path == tmp_path / "runs" / "lengths.png"
     assert path.stat().st_size > 5000
     built = task.build()

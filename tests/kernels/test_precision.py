@@ -3,7 +3,7 @@
 import torch
 
 import ctm
-from ctm.losses.two_tick import cross_entropy_over_ticks, two_tick_loss
+from ctm.losses import cross_entropy_over_ticks, two_tick_loss
 from machines import perturbed
 
 SIGNS = torch.randint(2, (4, 9), generator=torch.Generator().manual_seed(0)) * 2.0 - 1

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctm import ConfigError, CrossAttention, Direct, FourierPositions, NoPositions, RotationalPositions
-from ctm.observers.attention import ObserverConfig
+from ctm.observers.base import ObserverConfig
 
 
 def looked(observer, features, query):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import ctm
 from ctm import ConfigError, Scheduled
-from ctm.observers.attention import ObserverConfig
+from ctm.observers.base import ObserverConfig
 from ctm.observers.scheduled import sinusoids
 
 LOOK = ctm.CrossAttention.Config(8, 2)

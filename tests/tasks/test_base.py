@@ -3,7 +3,7 @@ import torch
 
 import ctm
 from ctm import DataError
-from ctm.losses.two_tick import cross_entropy_over_ticks, two_tick_loss
+from ctm.losses import cross_entropy_over_ticks, two_tick_loss
 from ctm.tasks import TaskConfig
 from ctm.tasks.digits import Digits
 from ctm.tasks.parity import Parity
@@ -50,10 +50,10 @@ def test_accuracy_is_that_of_the_answer_given():
 
 
 @pytest.mark.parametrize("second", ["most_certain", "last"])
-def test_the_loss_is_that_of_two_ticks(second):
+def test_the_loss_is_the_configured_one(second):
     thoughts = Thoughts(torch.randn(5, 6, 4, 2), torch.rand(5, 6), None)
     targets = torch.randint(2, (5, 4))
-    loss = Parity.Config(length=4, second=second).build().loss(thoughts, targets)
+    loss = Parity.Config(length=4, loss=ctm.TwoTickLoss(second)).build().loss(thoughts, targets)
     losses = cross_entropy_over_ticks(thoughts.logits, targets)
     assert torch.equal(loss, two_tick_loss(losses, thoughts.certainty, second))
     other = two_tick_loss(losses, thoughts.certainty, "last" if second == "most_certain" else "most_certain")

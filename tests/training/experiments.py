@@ -23,7 +23,7 @@ def parity(*, dropout: float = 0.0, **training: Any) -> Experiment:
             ),
             action=ctm.Synchronization.Config(ctm.SemiDense(4)),
             output=ctm.Synchronization.Config(ctm.SemiDense(4)),
-            readout=ctm.Readout.Config(classes=2, answer=(5,)),
+            readout=ctm.ClassReadout.Config(classes=2, answer=(5,)),
         ),
         training=TrainingConfig(
             **{

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ctm.config import ConfigError
+from ctm.errors import ConfigError
 from ctm.training import NoClipping, NormClipping, QuantileClipping
 
 

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 import ctm.registry
-from ctm.config import ConfigError
+from ctm.errors import ConfigError
 from ctm.training import AdamW, Experiment, Multistep, NormClipping, TrainingConfig
 from training.experiments import parity
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from ctm.registry import preset
 from ctm.training import evaluate
-from ctm.training.halting import certainties, evaluate_until
+from ctm.training.halting import certainties, evaluate_until, halting_curve
 from training.experiments import parity
 
 
@@ -35,3 +36,14 @@ def test_targets_stay_with_their_samples(learned):
     found = evaluate_until(model, task, "test", until, 6)
     assert found["accuracy"] == pytest.approx(float(right.float().mean()))
     assert found["ticks"] == pytest.approx(float((stop + 1).float().mean()))
+
+
+def test_every_threshold_is_tried():
+    experiment = preset("parity/quick")
+    task = experiment.task.replace(evaluation_samples=9).build()
+    tried = halting_curve(experiment.model.replace(ticks=3).build().eval(), task, batch_size=4, thresholds=(1e-6, 1.0))
+    assert tried.score == "whole_accuracy"
+    assert tried.ticks == [1.0, 3.0]
+    assert tried.full[1] == 3.0
+    assert tried.scores[1] == tried.full[0]
+    assert all(speed > 0 for speed in tried.speed)

@@ -1,6 +1,6 @@
 import pytest
 
-from ctm.config import ConfigError
+from ctm.errors import ConfigError
 from ctm.training import Cosine, Multistep, Schedule
 
 

@@ -58,7 +58,9 @@ def _traceable(monkeypatch):
 
 
 def machine(parts) -> ctm.ContinuousThoughtMachine:
-    config = ctm.MachineConfig(**{"ticks": 4, "output": SYNCHRONIZATION, "readout": ctm.Readout.Config(3), **parts})
+    config = ctm.MachineConfig(
+        **{"ticks": 4, "output": SYNCHRONIZATION, "readout": ctm.ClassReadout.Config(3), **parts}
+    )
     return perturbed(config.build()).double()
 
 

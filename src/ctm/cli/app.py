@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import ctm
 from ctm.cli.reapply import reapply
+from ctm.errors import ConfigError, CTMError
 
 Which = Literal["best", "last"]
 Split = Literal["test", "validation", "train"]
@@ -54,13 +55,7 @@ def run(arguments: list[str]) -> int:
 
 def _is_the_users(error: Exception) -> bool:
     """Whether an error is a mistake in what was asked, and not one of this program."""
-    if isinstance(error, CycloptsError):
-        return True
-    from ctm.config import ConfigError
-    from ctm.tasks.base import DataError
-    from ctm.training import Diverged, RunError
-
-    return isinstance(error, ConfigError | DataError | RunError | Diverged | OSError)
+    return isinstance(error, CycloptsError | CTMError | OSError)
 
 
 @app.command
@@ -133,14 +128,14 @@ def compare(
     from ctm.cli.options import experiments_of
     from ctm.comparison.comparison import Comparison
     from ctm.comparison.comparison import compare as train_all
-    from ctm.comparison.report import comparison_report, together
+    from ctm.comparison.report import comparison_report, task_figures
 
     comparison = Comparison(out, experiments_of(list(presets), models), seeds)
     outcome = train_all(comparison, jobs=jobs, quiet=quiet, after_each=lambda: list(comparison_report(comparison)))
     if outcome.signal is not None:
         print("stopped; the same command goes on")
         return 128 + outcome.signal
-    paths = [*comparison_report(comparison), *together(comparison)]
+    paths = [*comparison_report(comparison), *task_figures(comparison)]
     print((out / "results.md").read_text(encoding="utf-8"))
     print("\n".join(map(str, paths)))
     for failure in outcome.failures:
@@ -205,7 +200,6 @@ def _evaluate_until(
     json: bool,
 ) -> None:
     """Scores a run that stops when it is sure, next to the same run thinking to the end."""
-    from ctm.config import ConfigError
     from ctm.inference.halting import threshold_for_budget
     from ctm.training.halting import certainties, evaluate_until
 
@@ -281,7 +275,6 @@ def think(
     import torch
 
     from ctm.analysis.video import save_animation
-    from ctm.config import ConfigError
 
     if sum(given is not None for given in (index, input, text)) > 1:
         raise ConfigError("think: give one of --index, --input and --text")

@@ -8,7 +8,8 @@ from typing import Annotated, Any, TypeVar
 import docstring_parser
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from ctm.config import Config, ConfigError, load_yaml, read_yaml
+from ctm.config import Config, load_yaml, read_yaml
+from ctm.errors import ConfigError
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -26,6 +27,8 @@ def training_app(preset: str) -> App:
     """
     if preset.startswith("-"):
         raise ConfigError(f"train: the preset comes first, as in 'ctm train digits {preset}'")
+    from ctm.training.files import folder_name
+
     experiment = load_experiment(preset)
     Settings: Any = settings_of(experiment, SECTIONS)
     default_run = Path("runs") / folder_name(preset)
@@ -111,21 +114,17 @@ def _app(name: str) -> App:
     )
 
 
-def folder_name(preset: str) -> str:
-    """The name of a folder for what a preset, or a YAML file, makes."""
-    return Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")
-
-
 def load_experiment(preset: str) -> Any:
     """The experiment of a preset or of a YAML file.
 
     Raises:
         ConfigError: if there is none, or it is a model without a task.
     """
-    import ctm.registry  # noqa: F401  makes the kinds of all parts and tasks known
+    from ctm import tasks
     from ctm.registry import preset as find
     from ctm.training import Experiment
 
+    tasks.load()
     experiment = load_yaml(Experiment, Path(preset)) if preset.endswith((".yaml", ".yml")) else find(preset)
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")

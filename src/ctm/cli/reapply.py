@@ -46,7 +46,7 @@ def reapply(
     json:
         Print the outcome of every maze as one JSON object.
     """
-    from ctm.config import ConfigError
+    from ctm.errors import ConfigError
     from ctm.randomness import generator
     from ctm.tasks.mazes.generate import draw
     from ctm.tasks.mazes.journeys import journey_picture, journeys_picture

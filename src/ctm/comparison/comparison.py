@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ctm.cli.options import folder_name
-from ctm.config import ConfigError
-from ctm.training.checkpoint import RunError
+from ctm.errors import ConfigError, RunError
 from ctm.training.config import Experiment
 from ctm.training.engine import train
+from ctm.training.files import folder_name
 from ctm.training.interruption import Interruption
 from ctm.training.run import Run
 
@@ -68,7 +67,7 @@ class Comparison:
                 raise ConfigError(f"{name}: another model has a folder of this name, {folder}")
         first, *others = self.experiments.items()
         for name, experiment in others:
-            if (experiment.task.kind, experiment.task.readout) != (first[1].task.kind, first[1].task.readout):
+            if (experiment.task.kind, experiment.task.answer_shape) != (first[1].task.kind, first[1].task.answer_shape):
                 raise ConfigError(f"{name}: its task is not that of {first[0]}, so their scores cannot be compared")
         for name, experiment in self.experiments.items():
             if experiment.training.devices * experiment.training.nodes > 1:

@@ -35,7 +35,7 @@ def comparison_report(comparison: Comparison) -> Iterator[Path]:
     yield path
 
 
-def together(comparison: Comparison) -> Iterator[Path]:
+def task_figures(comparison: Comparison) -> Iterator[Path]:
     """Draws what the task has to show of the models side by side, from the best checkpoints of all finished runs."""
     runs = {name: comparison.of(name).values() for name in comparison.experiments}
     models = {name: [run.load_model() for run in finished] for name, finished in runs.items() if finished}

@@ -13,7 +13,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
     """All scores of a comparison, ready for JSON.
 
     Returns:
-        "task", "primary_metric" (the score that matters) and "seeds"; "models" by name, each with "parameters", "runs" (by
+        "task", "primary_metric" and "seeds"; "models" by name, each with "parameters", "runs" (by
         seed, those that are finished: "path", "seconds", and all scores on the test split of the "best" checkpoint,
         which the validation split chose, and of the "last" one) and "summary": "mean" and "spread" over seeds of the
         seconds, of every score of the best checkpoint, and of the primary_metric of the last one ("last"), the spread

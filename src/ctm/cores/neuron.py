@@ -1,49 +1,17 @@
-"""The recurrence over the latent state: (z, o) -> z', once per tick."""
+"""The machine's own core: synapses, histories and neuron-level models (sections 3.2, 3.3, Listing 1)."""
 
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ctm.config import Config
+from ctm.cores.base import Core, CoreConfig, symmetric_uniform
 from ctm.kernels.neuron_pass import NeuronPass
 from ctm.neurons import NeuronModels
 from ctm.synapses import SynapseConfig
-
-
-@dataclass(frozen=True)
-class CoreConfig(Config):
-    """Base of the recurrences."""
-
-    neurons: int
-    """D, the number of neurons, the width of the latent state."""
-
-    def validate(self) -> None:
-        self.require(self.neurons >= 1, "neurons", "at least 1")
-
-    @abstractmethod
-    def build(self, observed: int) -> "Core":
-        """Makes the core for observations of width E = `observed`."""
-
-
-class Core(nn.Module):
-    """Base of the recurrences. A state has `post_activations`, z (B, D), and `pre_activations`, (B, D) or nothing."""
-
-    def start(self, batch: int) -> Any:
-        """The learned state before the first tick."""
-        raise NotImplementedError
-
-    def prepare(self, ticks: int) -> Any:
-        """What no tick changes, given to every `step`; `ticks` as for `ContinuousThoughtMachine.prepare`."""
-        raise NotImplementedError
-
-    def step(self, state: Any, observation: Float[Tensor, "B E"], prepared: Any) -> Any:
-        """One tick."""
-        raise NotImplementedError
 
 
 class NeuronState(NamedTuple):
@@ -111,8 +79,3 @@ class NeuronCore(Core):
         """One tick: connect, remember, let every neuron think."""
         pre_activations = prepared.synapses(torch.cat([observation, state.post_activations], dim=-1))  # (B, D)
         return NeuronState(*prepared.models(state.history, pre_activations))
-
-
-def symmetric_uniform(*shape: int, bound: float) -> Tensor:
-    """A tensor drawn uniformly from [-bound, bound]."""
-    return torch.empty(shape).uniform_(-bound, bound)

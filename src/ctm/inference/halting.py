@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ctm.certainty import certainty
 from ctm.inference.pool import Pool
 from ctm.inputs import Inputs, shapes, split
 from ctm.machine import ContinuousThoughtMachine
@@ -149,7 +148,7 @@ def _answers(
                 if len(places):
                     choice, ticks, index = pool.at(places)
                     answers = choice.answers
-                    yield Answers(answers, certainty(answers, answers.dim() - 2), ticks, index)
+                    yield Answers(answers, model.readout.certainty(answers), ticks, index)
                     pool.replace(places)
             seen = pool.seen
     finally:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ctm.certainty import certainty
 from ctm.inference.answers import RunningAnswer
 from ctm.inputs import Inputs, concatenate, count, slice_batch, split, tree_map
 from ctm.machine import ContinuousThoughtMachine, State
@@ -72,7 +71,7 @@ class Pool:
         state, _ = model.step(members.state, prepared)
         logits = model.readout(model.output.read(state.output))  # (B, *answer, C)
         choice = members.choice.only(self.ages > 0) if self._shown else members.choice
-        choice = choice.add(logits, certainty(logits, logits.dim() - 2), self.rule, self.threshold)
+        choice = choice.add(logits, model.readout.certainty(logits), self.rule, self.threshold)
         self.members = members._replace(state=state, choice=choice)
 
     @torch.no_grad()

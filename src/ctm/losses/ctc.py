@@ -1,13 +1,25 @@
 """Connectionist temporal classification: answers that are emitted over ticks (appendix G.4)."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from ctm.kernels.precision import at_least_float32
+from ctm.losses.base import LossConfig
+from ctm.thoughts import Thoughts
 
 _NEVER = -1e30  # the logarithm of nothing, finite so that gradients are
+
+
+@dataclass(frozen=True)
+class CTCLoss(LossConfig, kind="ctc"):
+    """Connectionist temporal classification: the answer is emitted over ticks, the last class says nothing."""
+
+    def __call__(self, thoughts: Thoughts, targets: Tensor) -> Float[Tensor, ""]:
+        return ctc_over_ticks(thoughts.logits, targets)
 
 
 def ctc_over_ticks(logits: Float[Tensor, "B T C"], targets: Int[Tensor, "B N"]) -> Float[Tensor, ""]:
@@ -34,11 +46,13 @@ def _unlikelihood(log_probability: Float[Tensor, "T B C"], targets: Int[Tensor, 
     The states are the 2 N + 1 places of a path: a blank, the first target, a blank, the second, …, a blank.
     """
     ticks, batch, classes = log_probability.shape
-    states = torch.full((batch, 2 * targets.shape[1] + 1), classes - 1, device=targets.device)  # (B, S)
+    states = torch.full((batch, 2 * targets.shape[1] + 1), classes - 1, device=targets.device)  # (B, states)
     states[:, 1::2] = targets
-    skips = F.pad((states[:, 2:] != states[:, :-2]) & (states[:, 2:] != classes - 1), (2, 0))  # (B, S) past a blank
-    likely = log_probability.gather(2, states.expand(ticks, -1, -1))  # (T, B, S)
-    path = F.pad(likely[0, :, :2], (0, states.shape[1] - 2), value=_NEVER)  # (B, S)
+    skips = F.pad(
+        (states[:, 2:] != states[:, :-2]) & (states[:, 2:] != classes - 1), (2, 0)
+    )  # (B, states) past a blank
+    likely = log_probability.gather(2, states.expand(ticks, -1, -1))  # (T, B, states)
+    path = F.pad(likely[0, :, :2], (0, states.shape[1] - 2), value=_NEVER)  # (B, states)
     for tick in range(1, ticks):
         one, two = (F.pad(path[:, :-steps], (steps, 0), value=_NEVER) for steps in (1, 2))
         path = torch.stack([path, one, two.where(skips, _NEVER)]).logsumexp(0) + likely[tick]

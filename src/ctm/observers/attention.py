@@ -1,79 +1,17 @@
-"""What the machine sees at a tick: attention over features, or the features themselves (section 3.4, eq. 8).
+"""Attention over the features, with a query formed from synchronization (section 3.4, eq. 7 and 8)."""
 
-An observer has `prepare` (once per forward pass, on the backbone's features) and `step` (once per tick, with the
-action representation, and every sample's age in ticks).
-"""
-
-from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctm.config import Config
-from ctm.inputs import Inputs, as_tuple
 from ctm.kernels.deferred import SharedProduct, linear
 from ctm.kernels.precision import at_least_float32
+from ctm.observers.base import Observation, Observer, ObserverConfig
 from ctm.positions import NoPositions, PositionConfig
-
-
-class ObserverConfig(Config):
-    """Base of the observers."""
-
-    uses_query: ClassVar[bool]
-    """Whether the observer is driven by an action representation."""
-
-    def check(self, dimensions: int) -> None:
-        """Raises `ConfigError` if features with a grid of so many dimensions cannot be observed."""
-
-    @abstractmethod
-    def width(self, channels: int) -> int:
-        """E, the width of an observation of features with `channels` channels."""
-
-    @abstractmethod
-    def build(self, channels: int, query: int) -> "Observer":
-        """Makes the observer for features with `channels` channels and queries from `query` numbers."""
-
-
-class Observer(nn.Module):
-    """Base of the observers."""
-
-    def shown(self, inputs: Inputs) -> int:
-        """For how many ticks something of the inputs is still to be shown, before an answer is due: by default none.
-
-        Raises:
-            ValueError: if there are more or fewer tensors than the observer takes.
-        """
-        if (tensors := len(as_tuple(inputs))) != 1:
-            raise ValueError(
-                f"{tensors} tensors: expected one, since this machine does not show its input part by part"
-            )
-        return 0
-
-    def prepare(self, features: Any) -> Any:
-        """What no tick changes, given to every `step`.
-
-        Args:
-            features: (B, C, *grid) what the backbone made of the inputs; where these are several tensors, a tuple of
-                what it made of the first and the others as they are.
-
-        It has a `grid`, the shape of the map of features, and can change its samples: `samples` are its tensors with a
-        row for each, all (B, …), and `of(samples)` is the same for others.
-        """
-        raise NotImplementedError
-
-    def step(self, query: Any, prepared: Any, ticks: Int[Tensor, " B"]) -> "Observation":
-        """Looks once.
-
-        Args:
-            query: the action representation, where the observer uses_query.
-            prepared: what `prepare` gave.
-            ticks: how many ticks each sample has thought already.
-        """
-        raise NotImplementedError
 
 
 class PreparedAttention(NamedTuple):
@@ -95,13 +33,6 @@ class PreparedAttention(NamedTuple):
         """The same for other samples."""
         keys, values = (tokens.flatten(0, 1) for tokens in samples)
         return self._replace(keys=SharedProduct(keys.mT), values=SharedProduct(values))
-
-
-class Observation(NamedTuple):
-    """What the machine sees at one tick."""
-
-    seen: Tensor  # o (B, E)
-    attention: Any  # (B, heads, L), where there is attention, or nothing
 
 
 class CrossAttention(Observer):
@@ -208,46 +139,3 @@ class CrossAttention(Observer):
     def _split(self, tokens: Float[Tensor, "B L E"]) -> Float[Tensor, "_samples_and_heads L _each"]:
         """Every head's part of the tokens, (B heads, L, E / heads)."""
         return tokens.unflatten(-1, (self.attention.num_heads, -1)).transpose(1, 2).flatten(0, 1)
-
-
-class Direct(Observer):
-    """Sees all of a vector of features at every tick, without choosing (sorting, control)."""
-
-    @dataclass(frozen=True)
-    class Config(ObserverConfig, kind="direct"):
-        """The features themselves."""
-
-        uses_query: ClassVar[bool] = False
-
-        def check(self, dimensions: int) -> None:
-            self.require(dimensions == 0, "kind", f"an observer of {dimensions}-dimensional features")
-
-        def width(self, channels: int) -> int:
-            return channels
-
-        def build(self, channels: int, query: int) -> "Direct":
-            return Direct()
-
-    def prepare(self, features: Float[Tensor, "B E"]) -> "FixedObservation":
-        """Nothing to do."""
-        return FixedObservation(features)
-
-    def step(self, query: None, prepared: "FixedObservation", ticks: Int[Tensor, " B"]) -> Observation:
-        """The same at every tick."""
-        return Observation(prepared.features, None)
-
-
-class FixedObservation(NamedTuple):
-    """What direct observation sees."""
-
-    features: Tensor  # (B, E)
-    grid: tuple[int, ...] = ()
-
-    @property
-    def samples(self) -> tuple[Tensor]:
-        """The features."""
-        return (self.features,)
-
-    def of(self, samples: tuple[Tensor]) -> "FixedObservation":
-        """The same for other samples."""
-        return self._replace(features=samples[0])

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.inputs import Inputs, as_tuple
-from ctm.observers.attention import CrossAttention, Observation, Observer, ObserverConfig, PreparedAttention
+from ctm.observers.attention import CrossAttention, PreparedAttention
+from ctm.observers.base import Observation, Observer, ObserverConfig
 
 
 class Scheduled(Observer):

@@ -1,5 +1,6 @@
 """What the machine says."""
 
-from ctm.readouts.classes import Readout
+from ctm.readouts.base import Readout, ReadoutConfig
+from ctm.readouts.classes import ClassReadout
 
-__all__ = ["Readout"]
+__all__ = ["ClassReadout", "Readout", "ReadoutConfig"]

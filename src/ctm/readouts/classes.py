@@ -1,4 +1,4 @@
-"""What the machine says: logits from the output synchronization (eq. 6)."""
+"""Classes, one for the whole answer or one for each of its positions: logits from the representation (eq. 6)."""
 
 import math
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ctm.config import Config
 from ctm.kernels.deferred import linear
+from ctm.readouts.base import Readout, ReadoutConfig
 
 
-class Readout(nn.Module):
+class ClassReadout(Readout):
     """A linear head that gives structured logits, (…, P) -> (…, *answer, C)."""
 
     @dataclass(frozen=True)
-    class Config(Config):
+    class Config(ReadoutConfig, kind="classes"):
         """Shape of an answer."""
 
         classes: int
@@ -26,9 +26,15 @@ class Readout(nn.Module):
             self.require(self.classes >= 2, "classes", "at least 2")
             self.require(all(size >= 1 for size in self.answer), "answer", "sizes of at least 1")
 
-    def __init__(self, config: "Readout.Config", representation: int) -> None:
-        super().__init__()
-        self.shape = (*config.answer, config.classes)
+        @property
+        def shape(self) -> tuple[int, ...]:
+            return (*self.answer, self.classes)
+
+        def build(self, representation: int) -> "ClassReadout":
+            return ClassReadout(self, representation)
+
+    def __init__(self, config: "ClassReadout.Config", representation: int) -> None:
+        super().__init__(config)
         self.linear = nn.Linear(representation, math.prod(self.shape))
 
     def forward(self, representation: Float[Tensor, "*batch P"]) -> Float[Tensor, "*shape C"]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctm.config import ConfigError
+from ctm.errors import ConfigError
 from ctm.machine import ContinuousThoughtMachine
 from ctm.reference.files import read
 from ctm.reference.kinds import Translation, translation

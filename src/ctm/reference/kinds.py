@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 
 from ctm.backbones import BackboneConfig, ConvNet, Identity, PerFrame, ResNet, TokenEmbedding
-from ctm.baselines import FeedForwardCore, LSTMCore, Pooling
-from ctm.cores.neuron import CoreConfig, NeuronCore
+from ctm.cores.base import CoreConfig
+from ctm.cores.lstm import LSTMCore
+from ctm.cores.memoryless import FeedForwardCore
+from ctm.cores.neuron import NeuronCore
 from ctm.machine import MachineConfig
 from ctm.neurons import NeuronModels
-from ctm.observers.attention import CrossAttention, Direct
+from ctm.observers.attention import CrossAttention
+from ctm.observers.fixed import Direct, Pooling
 from ctm.observers.scheduled import Scheduled
 from ctm.pairings import Dense, Pairing, RandomPairs, SemiDense
 from ctm.positions import FourierPositions, NoPositions, PositionConfig, RotationalPositions
-from ctm.readouts.classes import Readout
+from ctm.readouts import ClassReadout
 from ctm.reference import names
 from ctm.reference.names import CheckpointError, Rule
 from ctm.synapses import SynapseConfig, SynapseMLP, SynapseUNet
@@ -124,7 +127,7 @@ def _sort(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translatio
     """`ContinuousThoughtMachineSORT`: numbers seen directly, one class for each and a blank."""
     core = _core(arguments)
     output, output_rules = _synchronization(arguments, "output", "out", core.neurons)
-    readout = Readout.Config(arguments["out_dims"])
+    readout = ClassReadout.Config(arguments["out_dims"])
     config = MachineConfig(
         ticks=arguments["iterations"],
         backbone=Identity.Config(channels=readout.classes - 1, dimensions=0),
@@ -275,11 +278,11 @@ def _synchronization(
     return Synchronization.Config(pairings[kind]()), rules
 
 
-def _readout(arguments: _Arguments) -> Readout.Config:
+def _readout(arguments: _Arguments) -> ClassReadout.Config:
     outputs, shape = arguments["out_dims"], arguments["prediction_reshaper"]
     try:  # -1 stands for what is left
         *answer, classes = torch.empty(outputs, device="meta").view(*shape).shape
     except (RuntimeError, TypeError):
         expected = f"a shape of out_dims = {outputs!r} numbers"
         raise CheckpointError(f"config: prediction_reshaper = {shape!r}: expected {expected}") from None
-    return Readout.Config(classes, tuple(answer))
+    return ClassReadout.Config(classes, tuple(answer))

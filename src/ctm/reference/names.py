@@ -8,13 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ctm.errors import CTMError
 from ctm.pairings import upper_triangle
 from ctm.synchronization import MAXIMUM_DECAY
 
 Shape = tuple[int, ...]
 
 
-class CheckpointError(ValueError):
+class CheckpointError(CTMError, ValueError):
     """A checkpoint that cannot be read; the message names what is wrong and what was expected."""
 
 

@@ -1,5 +1,20 @@
-"""What a machine can learn: one folder a task, none with a trainer of its own."""
+"""What a machine can learn: one folder a task, found by being here."""
 
-from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
+import importlib
+import pkgutil
 
-__all__ = ["Batch", "DataError", "Split", "Task", "TaskConfig"]
+from ctm.errors import DataError
+from ctm.tasks.base import Batch, Split, Task, TaskConfig
+
+__all__ = ["Batch", "DataError", "Split", "Task", "TaskConfig", "folders", "load"]
+
+
+def folders() -> list[str]:
+    """The names of the folders of all tasks of the package."""
+    return [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+
+
+def load() -> None:
+    """Imports all tasks of the package, so that the kinds of their configurations are known."""
+    for name in folders():
+        importlib.import_module(f"{__name__}.{name}")

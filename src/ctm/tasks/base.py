@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from torch import Tensor
 
 from ctm.config import Config
+from ctm.errors import DataError
 from ctm.inputs import Inputs, slice_batch
-from ctm.losses.two_tick import Second, cross_entropy_over_ticks, two_tick_loss
+from ctm.losses import LossConfig, TwoTickLoss
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
-from ctm.readouts.classes import Readout
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "validation", "test"]
 """Samples to learn from, to choose checkpoints and thresholds on, and to report scores of."""
-
-
-class DataError(Exception):
-    """Data that are missing or broken; the message says what was expected and how to get it."""
 
 
 class Batch(NamedTuple):
@@ -38,16 +34,16 @@ class Batch(NamedTuple):
 class TaskConfig(Config):
     """Base of the tasks: where data come from and what a good answer is."""
 
-    second: Second = "most_certain"
-    """Second tick of the loss: "most_certain" as a CTM is trained, "last" as the baselines are."""
+    loss: LossConfig = TwoTickLoss()
+    """What training minimises."""
 
     @property
     @abstractmethod
-    def readout(self) -> Readout.Config:
-        """The shape of an answer, which the model's readout must have."""
+    def answer_shape(self) -> tuple[int, ...]:
+        """(*answer, C), the shape of the logits that a model must give at a tick."""
 
     def check(self, model: MachineConfig, ticks: int) -> None:
-        """Raises `ConfigError` if a machine cannot do the task, or not in so few ticks; its readout is right."""
+        """Raises `ConfigError` if a machine cannot do the task, or not in so few ticks; its answers have the shape."""
 
     @abstractmethod
     def build(self) -> "Task":
@@ -78,10 +74,8 @@ class Task(ABC):
         """The fixed evaluation samples of a split, in batches of at most `size`, in the same order every time."""
 
     def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
-        """What training minimises, (): by default cross-entropy at two ticks per sample (section 3.5)."""
-        thoughts = thoughts.due
-        losses = cross_entropy_over_ticks(thoughts.logits, targets)
-        return two_tick_loss(losses, thoughts.certainty, self.config.second)
+        """What training minimises, (): the configured loss."""
+        return self.config.loss(thoughts, targets)
 
     def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
         """What evaluation reports, per sample: each (B,) or (B, T); the evaluation averages over samples.
@@ -131,28 +125,28 @@ class Task(ABC):
         """
         raise DataError("this task takes no text; give a file, as in --input FILE")
 
-    @abstractmethod
     def format_answer(self, answer: Tensor) -> str:
-        """One answer, classes (*answer), as a person would write it."""
+        """One answer, classes (*answer), as a person would write it: by default the numbers of the classes."""
+        return " ".join(map(str, answer.flatten().tolist()))
 
     def comment(self, thoughts: Thoughts, inputs: Any) -> str:
         """A line about a single thought and its input (1, …): by default, when it was most certain."""
         tick = thoughts.ticks - thoughts.due.ticks + int(thoughts.due.most_certain_tick()[0, -1])
         return f"most certain at tick {tick + 1} of {thoughts.ticks}: {float(thoughts.certainty[0, tick]):.3f}"
 
-    @abstractmethod
     def animate(self, thoughts: Thoughts, inputs: Any, target: Tensor | None) -> Iterator["np.ndarray"]:
-        """Frames (H, W, 3) of the machine thinking about a single sample.
+        """Frames (H, W, 3) of the machine thinking about a single sample: by default none.
 
         Args:
             thoughts: of a batch of one, recorded.
             inputs: (1, …).
             target: (*answer), if known.
         """
+        return iter(())
 
-    @abstractmethod
     def figures(self, thoughts: Thoughts, samples: Batch) -> Iterator[tuple[str, "Figure"]]:
-        """Named pictures that only this task has, of recorded thoughts about some samples."""
+        """Named pictures that only this task has, of recorded thoughts about some samples: by default none."""
+        return iter(())
 
     def evaluation_figures(self, model: ContinuousThoughtMachine) -> Iterator[tuple[str, "Figure"]]:
         """Named pictures for which a model is put to further tests: by default none."""

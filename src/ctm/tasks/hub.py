@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctm.tasks.base import DataError
+from ctm.errors import DataError
 
 
 def fetch(name: str, otherwise: str) -> Any:

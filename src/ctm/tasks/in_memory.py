@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from ctm.errors import DataError
 from ctm.randomness import shuffled
-from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, Split, Task, TaskConfig
 
 
 class InMemoryTask(Task):

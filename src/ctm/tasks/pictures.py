@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ctm.errors import DataError
 from ctm.randomness import generator
-from ctm.readouts.classes import Readout
-from ctm.tasks.base import Batch, DataError, TaskConfig
+from ctm.tasks.base import Batch, TaskConfig
 from ctm.tasks.in_memory import InMemoryTask
 from ctm.thoughts import Thoughts
 
@@ -36,8 +36,8 @@ class PictureTaskConfig(TaskConfig):
         self.require(0 < self.validation_share < 1, "validation_share", "between 0 and 1")
 
     @property
-    def readout(self) -> Readout.Config:
-        return Readout.Config(classes=10)
+    def answer_shape(self) -> tuple[int, ...]:
+        return (10,)
 
 
 class PictureTask(InMemoryTask):

@@ -6,7 +6,8 @@
 >>> model = run.load_model("best")
 """
 
-from ctm.training.checkpoint import Checkpoint, RunError
+from ctm.errors import RunError
+from ctm.training.checkpoint import Checkpoint
 from ctm.training.clipping import Clipping, NoClipping, NormClipping, QuantileClipping
 from ctm.training.config import AdamW, Experiment, TrainingConfig
 from ctm.training.engine import Outcome, train

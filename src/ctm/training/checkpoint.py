@@ -16,11 +16,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ctm.errors import RunError
 from ctm.training.files import remove_folder, sync
-
-
-class RunError(Exception):
-    """A run that cannot be opened, or cannot go on; the message says what is wrong in one line."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import Literal
 
 from torch import nn, optim
 
-from ctm.config import Config, ConfigError
+from ctm.config import Config
+from ctm.errors import ConfigError
 from ctm.machine import MachineConfig
 from ctm.tasks.base import TaskConfig
 from ctm.training.clipping import Clipping, NoClipping
@@ -103,9 +104,12 @@ class Experiment(Config):
     """How."""
 
     def validate(self) -> None:
-        if self.model.readout != self.task.readout:
-            wanted, has = self.task.readout.to_dict(), self.model.readout.to_dict()
-            raise ConfigError(f"model.readout = {has}: the task {self.task.kind!r} as configured needs {wanted}")
+        has, wanted = self.model.readout.shape, self.task.answer_shape
+        if has != wanted:
+            raise ConfigError(
+                f"model.readout = {self.model.readout.to_dict()}: the task {self.task.kind!r} as configured needs "
+                f"classes: {wanted[-1]}, answer: {list(wanted[:-1])}"
+            )
         least, most = self.training.least_ticks, self.model.ticks
         if least is not None and least > most:
             raise ConfigError(f"training.least_ticks = {least}: expected at most model.ticks = {most}")

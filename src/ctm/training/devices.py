@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from ctm.training.checkpoint import RunError
+from ctm.errors import RunError
 from ctm.training.config import TrainingConfig
 
 if TYPE_CHECKING:

@@ -29,3 +29,8 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
     os.rename(folder, hidden)
     shutil.rmtree(hidden)
+
+
+def folder_name(preset: str) -> str:
+    """The name of a folder for what a preset, or a YAML file, makes."""
+    return Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")

@@ -5,12 +5,16 @@ import time
 import torch
 from torch import Tensor
 
-from ctm.config import ConfigError
+from ctm.analysis.halting import HaltingCurve
+from ctm.errors import ConfigError
 from ctm.inference.halting import Answers, think_stream
 from ctm.inputs import Inputs, count, tree_map
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.base import Split, Task
 from ctm.thoughts import Thoughts
+
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
+"""Certainties at which thinking is tried to stop."""
 
 
 def evaluate_until(
@@ -59,6 +63,27 @@ def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch
     device = next(model.parameters()).device
     batches = (tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in task.evaluation(split, batch_size))
     return torch.cat([model(inputs).due.certainty for inputs in batches])
+
+
+def halting_curve(
+    model: ContinuousThoughtMachine,
+    task: Task,
+    split: Split = "test",
+    batch_size: int = 256,
+    thresholds: tuple[float, ...] = THRESHOLDS,
+) -> HaltingCurve:
+    """Tries certainties to stop at, on all samples of a split.
+
+    Args:
+        model: as for `evaluate_until`, like the other arguments.
+        thresholds: the certainties.
+    """
+    tried = [evaluate_until(model, task, split, until, batch_size) for until in (*thresholds, None)]
+    scores, ticks, speed = (
+        [found[name] for found in tried] for name in (task.primary_metric, "ticks", "samples_per_second")
+    )
+    full = scores.pop(), ticks.pop(), speed.pop()
+    return HaltingCurve(task.primary_metric, thresholds, scores, ticks, speed, full)
 
 
 def _require_answers_at_ticks(task: Task) -> None:

@@ -7,13 +7,14 @@ import torch
 from matplotlib.figure import Figure
 
 from ctm.analysis.curves import training_curves
-from ctm.analysis.halting import stopping, stopping_picture
+from ctm.analysis.halting import halting_picture
 from ctm.analysis.neurons import neuron_traces
 from ctm.analysis.over_ticks import OverTicks, accuracy_over_ticks, certainty_over_ticks
 from ctm.analysis.video import save_animation
 from ctm.inputs import slice_batch
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.base import Task
+from ctm.training.halting import halting_curve
 from ctm.training.run import Run
 
 EXAMINED = 64
@@ -65,5 +66,5 @@ def _over_ticks(model: ContinuousThoughtMachine, task: Task, batch: int) -> dict
     seen = OverTicks()
     for inputs, targets in task.evaluation("test", batch):
         seen.add(model(inputs).due, targets)
-    stopped = stopping_picture(stopping(model, task, batch_size=batch))
-    return {"accuracy": accuracy_over_ticks(seen), "certainty": certainty_over_ticks(seen), "stopping": stopped}
+    stopped = halting_picture(halting_curve(model, task, batch_size=batch))
+    return {"accuracy": accuracy_over_ticks(seen), "certainty": certainty_over_ticks(seen), "halting": stopped}

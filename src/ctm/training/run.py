@@ -11,9 +11,10 @@ from typing import Any, Literal
 import torch
 import yaml
 
-from ctm.config import ConfigError
+from ctm import tasks
+from ctm.errors import ConfigError, RunError
 from ctm.machine import ContinuousThoughtMachine
-from ctm.training.checkpoint import Checkpoint, RunError, checkpoints
+from ctm.training.checkpoint import Checkpoint, checkpoints
 from ctm.training.config import Experiment
 from ctm.training.files import write_atomically
 
@@ -79,8 +80,7 @@ class Run:
         Raises:
             RunError: if it is not one, or its configuration cannot be read.
         """
-        import ctm.registry  # noqa: F401  makes the kinds of all parts and tasks known
-
+        tasks.load()
         path = Path(path)
         try:
             text = (path / "config.yaml").read_text(encoding="utf-8")

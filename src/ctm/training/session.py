@@ -4,8 +4,9 @@ from typing import Any
 
 from torch import nn
 
+from ctm.errors import RunError
 from ctm.tasks.base import Split, Task
-from ctm.training.checkpoint import RunError, prune, save_checkpoint
+from ctm.training.checkpoint import prune, save_checkpoint
 from ctm.training.evaluation import evaluate
 from ctm.training.metric_log import MetricLog
 from ctm.training.progress import Progress

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ctm.errors import RunError
 from ctm.inputs import tree_map
 from ctm.kernels.deferred import SharedProduct
 from ctm.machine import ContinuousThoughtMachine, Prepared, State
-from ctm.observers.attention import Observation
-from ctm.training.checkpoint import RunError
+from ctm.observers.base import Observation
 
 GRAPHS = 64
 """How many graphs there may be of all models of a process, at least; PyTorch's own limit is made for one model."""

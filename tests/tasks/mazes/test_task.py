@@ -57,7 +57,7 @@ def test_long_routes_are_cut(cache):
     batch = config.build().batch(0, 0, 300)
     assert batch.targets.shape == (300, 4)
     assert (batch.targets[:, 0] != WAIT).all()
-    assert config.readout == ctm.Readout.Config(classes=5, answer=(4,))
+    assert config.readout == ctm.ClassReadout.Config(classes=5, answer=(4,))
 
 
 def test_evaluation_is_fixed_and_neither_turned_nor_trained_on(task):
@@ -93,16 +93,18 @@ def test_scores_by_hand(task):
     assert task.primary_metric in scores
 
 
-def test_the_loss_is_the_curriculum_at_two_ticks(task, cache):
+def test_the_loss_is_the_curriculum_at_two_ticks(cache):
+    task = Mazes.Config(
+        size=9, route_length=30, train_mazes=300, validation_mazes=50, test_mazes=50, cache=cache
+    ).build()
     torch.manual_seed(1)
     logits, certainty, targets = torch.randn(4, 3, 30, 5), torch.rand(4, 3), torch.randint(5, (4, 30))
-    for options in ({}, {"curriculum": "as_trained"}, {"lookahead": 9}, {"second": "last"}):
-        config = Mazes.Config(
-            size=9, route_length=30, train_mazes=300, validation_mazes=50, test_mazes=50, cache=cache, **options
-        )
-        losses = ctm.losses.two_tick.curriculum_over_ticks(logits, targets, config.lookahead, config.curriculum)
-        expected = ctm.two_tick_loss(losses, certainty, config.second)
-        assert torch.equal(config.build().loss(Thoughts(logits, certainty, None), targets), expected)
+    for options in ({}, {"curriculum": "as_trained"}, {"lookahead": 9}, {"second_tick": "last"}):
+        loss = ctm.CurriculumLoss(**options)
+        losses = ctm.losses.curriculum_over_ticks(logits, targets, loss.lookahead, loss.curriculum)
+        expected = ctm.two_tick_loss(losses, certainty, loss.second_tick)
+        task.config = task.config.replace(loss=loss)
+        assert torch.equal(task.loss(Thoughts(logits, certainty, None), targets), expected)
 
 
 def test_an_answer_is_spelt_in_arrows(task):
@@ -118,7 +120,6 @@ def test_an_answer_is_spelt_in_arrows(task):
         ({"size": 3}, "size = 3: expected odd, from 5 to 255"),
         ({"route_length": 0}, "route_length = 0: expected at least 1"),
         ({"test_mazes": 0}, "test_mazes = 0: expected at least 1"),
-        ({"lookahead": 0}, "lookahead = 0: expected at least 1"),
         ({"folder": "here", "dataset": "there"}, "folder = 'here': expected nothing where dataset is given"),
     ],
 )

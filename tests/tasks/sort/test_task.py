@@ -192,7 +192,7 @@ def test_impossible_tasks_are_refused(change, message):
         ({"numbers": 9}, {}, {}, "model.readout = {'classes': 9, 'answer': .*needs {'classes': 10, "),
         (
             {"numbers": 9},
-            {"readout": ctm.Readout.Config(10)},
+            {"readout": ctm.ClassReadout.Config(10)},
             {},
             "model.backbone = {.*'channels': 8, .*needs {.*'channels': 9, 'dimensions': 0}",
         ),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ctm.tasks.base import Batch, DataError
+from ctm.errors import DataError
+from ctm.tasks.base import Batch
 from ctm.tasks.in_memory import holdout
 from ctm.tasks.pictures import PictureTask, PictureTaskConfig
 

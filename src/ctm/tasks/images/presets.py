@@ -1,50 +1,52 @@
-"""Photographs: ImageNet and CIFAR-10 (sections 5, E and G.1)."""
+"""Photographs: ImageNet and CIFAR-10 (sections 5, E and G.1); models without a task so far."""
 
-from ctm.backbones import ResNet
-from ctm.cores.neuron import NeuronCore
-from ctm.machine import MachineConfig
-from ctm.neurons import NeuronModels
-from ctm.observers.attention import CrossAttention
-from ctm.pairings import RandomPairs
-from ctm.readouts.classes import Readout
+import ctm
+from ctm.recipes import machine
 from ctm.registry import register
-from ctm.synapses import SynapseUNet
-from ctm.synchronization import Synchronization
+from ctm.tasks.variants import feed_forward, with_snapshots
 
 
 @register("imagenet/paper")
-def imagenet_paper() -> MachineConfig:
+def imagenet() -> ctm.MachineConfig:
     """ImageNet-1K as in the paper (E.1), the model alone."""
-    return MachineConfig(
+    return machine(
         ticks=50,
-        backbone=ResNet.Config(depth=152, stages=4),
-        observer=CrossAttention.Config(embedding=1024, heads=16, dropout=0.2),
-        core=NeuronCore.Config(
-            neurons=4096,
-            memory=25,
-            synapses=SynapseUNet.Config(levels=8, dropout=0.2),
-            models=NeuronModels.Config(hidden=64),
-        ),
-        action=Synchronization.Config(RandomPairs(2048, self_pairs=32)),
-        output=Synchronization.Config(RandomPairs(8196, self_pairs=32)),
-        readout=Readout.Config(classes=1000),
+        backbone=ctm.ResNet.Config(depth=152, stages=4),
+        observer=ctm.CrossAttention.Config(embedding=1024, heads=16, dropout=0.2),
+        neurons=4096,
+        memory=25,
+        hidden=64,
+        synapses=ctm.SynapseUNet.Config(levels=8, dropout=0.2),
+        action=ctm.RandomPairs(2048, self_pairs=32),
+        output=ctm.RandomPairs(8196, self_pairs=32),
+        answer_shape=(1000,),
     )
 
 
 @register("cifar10/paper")
-def cifar10_paper() -> MachineConfig:
+def cifar10() -> ctm.MachineConfig:
     """CIFAR-10 as in the paper (G.1), the model alone."""
-    return MachineConfig(
+    return machine(
         ticks=50,
-        backbone=ResNet.Config(depth=18, stages=1),
-        observer=CrossAttention.Config(embedding=64, heads=16),
-        core=NeuronCore.Config(
-            neurons=256,
-            memory=15,
-            synapses=SynapseUNet.Config(levels=5),
-            models=NeuronModels.Config(hidden=64),
-        ),
-        action=Synchronization.Config(RandomPairs(512)),
-        output=Synchronization.Config(RandomPairs(256)),
-        readout=Readout.Config(classes=10),
+        backbone=ctm.ResNet.Config(depth=18, stages=1),
+        observer=ctm.CrossAttention.Config(embedding=64, heads=16),
+        neurons=256,
+        memory=15,
+        hidden=64,
+        synapses=ctm.SynapseUNet.Config(levels=5),
+        action=ctm.RandomPairs(512),
+        output=ctm.RandomPairs(256),
+        answer_shape=(10,),
     )
+
+
+@register("cifar10/lstm")
+def cifar10_lstm() -> ctm.MachineConfig:
+    """An LSTM for CIFAR-10 as in the paper (G.1), trained like the machine."""
+    return with_snapshots(cifar10(), ctm.LSTMCore.Config(256, layers=2))
+
+
+@register("cifar10/feed-forward")
+def cifar10_feed_forward() -> ctm.MachineConfig:
+    """A feed-forward model for CIFAR-10 as in the paper (G.1), as wide as the machine."""
+    return feed_forward(cifar10(), ctm.Pooling.Config(), ctm.FeedForwardCore.Config(256))

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ctm.errors import DataError
 from ctm.randomness import generator
-from ctm.tasks.base import DataError, Split
+from ctm.tasks.base import Split
 from ctm.tasks.mazes.generate import draw
 from ctm.tasks.mazes.store import Store
 from ctm.tasks.mazes.symmetry import fingerprints

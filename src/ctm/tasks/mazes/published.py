@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ctm.tasks.base import DataError, Split
+from ctm.errors import DataError
+from ctm.tasks.base import Split
 from ctm.tasks.hub import fetch
 from ctm.tasks.mazes.grid import Grids, shortest_route
 from ctm.tasks.mazes.store import Store

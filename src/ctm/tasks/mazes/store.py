@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctm.tasks.base import DataError
+from ctm.errors import DataError
 from ctm.tasks.mazes.grid import WAIT, Grids
 
 NAMES = ("open", "ends", "moves")

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ctm.losses.two_tick import Curriculum, curriculum_over_ticks, two_tick_loss
+from ctm.errors import DataError
+from ctm.losses import CurriculumLoss, LossConfig
 from ctm.machine import ContinuousThoughtMachine
 from ctm.randomness import generator, shuffled
-from ctm.readouts.classes import Readout
-from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, Split, Task, TaskConfig
 from ctm.tasks.mazes.generated import generated
 from ctm.tasks.mazes.grid import WAIT, Grids, padded, pictures
 from ctm.tasks.mazes.published import parse, read_folder, read_hub, read_picture
@@ -67,21 +67,18 @@ class Mazes(Task):
         """Whether pictures run from -1 to 1, instead of from 0 to 1."""
         augment: bool = True
         """Turn and mirror training mazes at random."""
-        curriculum: Curriculum = "as_written"
-        """How many positions the loss counts: "as_written" in the paper, or one fewer "as_trained"; see
-        `ctm.losses.two_tick.curriculum_over_ticks`."""
-        lookahead: int = 5
-        """How many positions more than those already right the loss counts."""
+        loss: LossConfig = CurriculumLoss()
+        """What training minimises."""
 
         def validate(self) -> None:
             self.require(self.size % 2 == 1 and 5 <= self.size <= 255, "size", "odd, from 5 to 255")
-            for name in ("route_length", "train_mazes", "validation_mazes", "test_mazes", "lookahead"):
+            for name in ("route_length", "train_mazes", "validation_mazes", "test_mazes"):
                 self.require(getattr(self, name) >= 1, name, "at least 1")
             self.require(self.folder is None or self.dataset is None, "folder", "nothing where dataset is given")
 
         @property
-        def readout(self) -> Readout.Config:
-            return Readout.Config(classes=5, answer=(self.route_length,))
+        def answer_shape(self) -> tuple[int, ...]:
+            return (self.route_length, 5)
 
         def inputs(self, seen: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
             """What the model takes, for pictures that run from 0 to 1."""
@@ -111,11 +108,6 @@ class Mazes(Task):
             grids = store.grids(slice(first, first + size))
             seen = pictures(grids.open, grids.start, grids.goal)
             yield Batch(self.config.inputs(seen), padded(grids.moves, self.config.route_length))
-
-    def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
-        config = self.config
-        losses = curriculum_over_ticks(thoughts.logits, targets, config.lookahead, config.curriculum)
-        return two_tick_loss(losses, thoughts.certainty, config.second)
 
     def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
         """The scores of every task, and of the most certain tick "route_accuracy", which leaves the waiting out, and

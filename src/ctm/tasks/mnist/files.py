@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctm.tasks.base import DataError
+from ctm.errors import DataError
 from ctm.tasks.hub import fetch
 
 Samples = tuple[Tensor, Tensor]  # pictures (N, 28, 28) uint8, labels (N,) int64

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from ctm.readouts.classes import Readout
-from ctm.tasks.base import Batch, DataError
+from ctm.errors import DataError
+from ctm.tasks.base import Batch
 from ctm.tasks.generated import GeneratedTask, GeneratedTaskConfig
 from ctm.thoughts import Thoughts
 
@@ -35,8 +35,8 @@ class Parity(GeneratedTask):
             self.require(self.length >= 1, "length", "at least 1")
 
         @property
-        def readout(self) -> Readout.Config:
-            return Readout.Config(classes=2, answer=(self.length,))
+        def answer_shape(self) -> tuple[int, ...]:
+            return (self.length, 2)
 
         def build(self) -> "Parity":
             return Parity(self)

@@ -1,125 +1,66 @@
-"""Questions about handwritten digits (appendix G.5)."""
+"""Questions about handwritten digits (appendix G.5, Table 6)."""
 
 import functools
 
-from ctm.backbones import ConvNet, PerFrame
-from ctm.baselines import LSTMCore
-from ctm.cores.neuron import NeuronCore
-from ctm.machine import MachineConfig
-from ctm.neurons import NeuronModels
-from ctm.observers.attention import CrossAttention
-from ctm.observers.scheduled import Scheduled
-from ctm.pairings import SemiDense
-from ctm.readouts.classes import Readout
+import ctm
+from ctm.recipes import machine, training
 from ctm.registry import register
-from ctm.synapses import SynapseMLP
-from ctm.synchronization import Snapshot, Synchronization
-from ctm.tasks.digits import Digits
-from ctm.tasks.qamnist import QuestionsAboutDigits
-from ctm.training.clipping import NormClipping
-from ctm.training.config import AdamW, Experiment, TrainingConfig
-from ctm.training.schedules import Cosine
+from ctm.tasks.digits.task import Digits
+from ctm.tasks.qamnist.task import QuestionsAboutDigits
+from ctm.tasks.variants import at_last_tick, register_variants, with_snapshots
 
 
 @register("qamnist/quick")
-def qamnist_quick() -> Experiment:
+def quick() -> ctm.Experiment:
     """Questions about one or two digits of 8x8 pixels, no download: ten minutes on a laptop."""
-    return Experiment(
+    return ctm.Experiment(
         task=QuestionsAboutDigits.Config(
             images=Digits.Config(shift=1), resolution=8, digits=(1, 2), operations=(1, 2), evaluation_samples=256
         ),
-        model=question_model(
-            repeats=2,
-            neurons=256,
-            memory=6,
-            hidden=8,
-            embedding=64,
-            widths=(32, 64),
-            pools=(False, True),
-            synchronized=32,
-        ),
-        training=TrainingConfig(
-            iterations=8000,
-            batch_size=64,
-            optimizer=AdamW(learning_rate=1e-3, weight_decay=0.01),
-            schedule=Cosine(warmup=200),
-            clipping=NormClipping(1.0),
-            evaluate_every=500,
-            checkpoint_every=500,
-        ),
+        model=model(repeats=2, neurons=256, memory=6, hidden=8, widths=(32, 64), pools=(False, True)),
+        training=training(8000, learning_rate=1e-3, warmup=200, every=500, weight_decay=0.01),
     )
 
 
-def qamnist_paper(repeats: int, memory: int) -> Experiment:
+register_variants("qamnist/quick", quick)
+
+
+def paper(repeats: int, memory: int) -> ctm.Experiment:
     """Questions about 1 to 4 digits of MNIST, with 1 to 4 operations, as in the paper (Table 6)."""
-    return Experiment(
+    return ctm.Experiment(
         task=QuestionsAboutDigits.Config(),
-        model=question_model(
-            repeats=repeats,
-            neurons=1024,
-            memory=memory,
-            hidden=16,
-            embedding=64,
-            widths=(64, 64),
-            pools=(True, True),
-            synchronized=32,
-        ),
-        training=PAPER,
+        model=model(repeats, neurons=1024, memory=memory, hidden=16, widths=(64, 64), pools=(True, True)),
+        training=training(300_000, learning_rate=1e-4, warmup=500, clip=None),
     )
-
-
-PAPER = TrainingConfig(
-    iterations=300_000,
-    batch_size=64,
-    optimizer=AdamW(learning_rate=1e-4),
-    schedule=Cosine(warmup=500),
-    evaluate_every=1000,
-    checkpoint_every=1000,
-)
 
 
 for _repeats, _memory in ((1, 3), (10, 30)):
-    register(f"qamnist/paper-{_repeats}")(functools.partial(qamnist_paper, _repeats, _memory))
+    register(f"qamnist/paper-{_repeats}")(functools.partial(paper, _repeats, _memory))
 
 
-def qamnist_lstm(repeats: int, neurons: int) -> Experiment:
+def paper_lstm(repeats: int, neurons: int) -> ctm.Experiment:
     """An LSTM for questions about digits of MNIST as in the paper (Table 6), trained at the last tick."""
-    paper = qamnist_paper(repeats, memory=1)
-    observer = paper.model.observer
-    assert isinstance(observer, Scheduled.Config)
-    return paper.replace(
-        task=paper.task.replace(second="last"),
-        model=paper.model.replace(
-            observer=observer.replace(projected=True),
-            core=LSTMCore.Config(neurons),
-            action=Snapshot.Config(),
-            output=Snapshot.Config(),
-        ),
-    )
+    experiment = at_last_tick(paper(repeats, memory=1))
+    observer = experiment.model.observer.replace(projected=True)
+    lstm = with_snapshots(experiment.model, ctm.LSTMCore.Config(neurons))
+    return experiment.replace(model=lstm.replace(observer=observer))
 
 
 for _repeats, _neurons in ((1, 741), (10, 875)):
-    register(f"qamnist/lstm-{_repeats}")(functools.partial(qamnist_lstm, _repeats, _neurons))
+    register(f"qamnist/lstm-{_repeats}")(functools.partial(paper_lstm, _repeats, _neurons))
 
 
-def question_model(
-    *,
-    repeats: int,
-    neurons: int,
-    memory: int,
-    hidden: int,
-    embedding: int,
-    widths: tuple[int, int],
-    pools: tuple[bool, bool],
-    synchronized: int,
-) -> MachineConfig:
+def model(
+    repeats: int, *, neurons: int, memory: int, hidden: int, widths: tuple[int, int], pools: tuple[bool, bool]
+) -> ctm.MachineConfig:
     """A machine that sees every part for `repeats` ticks, and has as many to answer."""
-    return MachineConfig(
+    return machine(
         ticks=repeats,
-        backbone=PerFrame.Config(ConvNet.Config(widths, pools)),
-        observer=Scheduled.Config(CrossAttention.Config(embedding, 4), repeats),
-        core=NeuronCore.Config(neurons, memory, SynapseMLP.Config(), NeuronModels.Config(hidden)),
-        action=Synchronization.Config(SemiDense(synchronized)),
-        output=Synchronization.Config(SemiDense(synchronized)),
-        readout=Readout.Config(classes=10),
+        backbone=ctm.PerFrame.Config(ctm.ConvNet.Config(widths, pools)),
+        observer=ctm.Scheduled.Config(ctm.CrossAttention.Config(embedding=64, heads=4), repeats),
+        neurons=neurons,
+        memory=memory,
+        hidden=hidden,
+        output=ctm.SemiDense(32),
+        answer_shape=(10,),
     )

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-from ctm.tasks.base import DataError
+from ctm.errors import DataError
 
 OPERATORS = {"+": -1, "-": -2}
 """The symbols of a question that are not places."""

@@ -8,13 +8,12 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from ctm.config import ConfigError
+from ctm.errors import ConfigError, DataError
 from ctm.inputs import Inputs, split
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
 from ctm.observers.scheduled import Scheduled
 from ctm.randomness import generator
-from ctm.readouts.classes import Readout
-from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, Split, Task, TaskConfig
 from ctm.tasks.mnist import Mnist
 from ctm.tasks.pictures import PictureTask, PictureTaskConfig
 from ctm.tasks.qamnist.questions import OPERATORS, draw_questions, parse_question, results
@@ -55,8 +54,8 @@ class QuestionsAboutDigits(Task):
                 self.require(getattr(self, name) >= 1, name, "at least 1")
 
         @property
-        def readout(self) -> Readout.Config:
-            return Readout.Config(classes=10)
+        def answer_shape(self) -> tuple[int, ...]:
+            return (10,)
 
         def check(self, model: MachineConfig, ticks: int) -> None:
             observer = model.observer

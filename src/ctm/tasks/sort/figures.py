@@ -59,7 +59,7 @@ def generalization(
         means, scales: of the normal distributions to try, each mean with each standard deviation.
         lists: how many to sort of each, always the same but for mean and scale.
     """
-    numbers = model.config.readout.classes - 1
+    numbers = model.readout.shape[-1] - 1
     standard = torch.randn(lists, numbers, generator=generator("sort", "generalization"))  # (lists, N)
     standard = standard.to(next(model.parameters()).device)
     order = standard.argsort(-1)

@@ -8,11 +8,10 @@ import torch
 from torch import Generator, Tensor
 
 from ctm.backbones import Identity
-from ctm.config import ConfigError
-from ctm.losses.ctc import ctc_over_ticks
+from ctm.errors import ConfigError, DataError
+from ctm.losses import CTCLoss, LossConfig
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
-from ctm.readouts.classes import Readout
-from ctm.tasks.base import Batch, DataError
+from ctm.tasks.base import Batch
 from ctm.tasks.generated import GeneratedTask, GeneratedTaskConfig
 from ctm.tasks.sort.emissions import emissions
 from ctm.thoughts import Thoughts
@@ -35,17 +34,18 @@ class Sort(GeneratedTask):
     class Config(GeneratedTaskConfig, kind="sort"):
         """Sorting real numbers."""
 
+        loss: LossConfig = CTCLoss()
+        """What training minimises."""
         numbers: int = 30
         """N, how many numbers are in a list."""
 
         def validate(self) -> None:
             super().validate()
             self.require(self.numbers >= 2, "numbers", "at least 2")
-            self.require(self.second == "most_certain", "second", "its default: this loss is over all ticks")
 
         @property
-        def readout(self) -> Readout.Config:
-            return Readout.Config(classes=self.numbers + 1)
+        def answer_shape(self) -> tuple[int, ...]:
+            return (self.numbers + 1,)
 
         def check(self, model: MachineConfig, ticks: int) -> None:
             given = Identity.Config(channels=self.numbers, dimensions=0)
@@ -62,9 +62,6 @@ class Sort(GeneratedTask):
         """Random lists and their orders."""
         numbers = torch.randn(size, self.config.numbers, generator=source)  # (B, N)
         return Batch(numbers, numbers.argsort(-1))
-
-    def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
-        return ctc_over_ticks(thoughts.logits, targets)
 
     def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
         """What evaluation reports, per sample, each (B,).

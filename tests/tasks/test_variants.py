@@ -4,7 +4,7 @@ import ctm
 from ctm.baselines import parameters
 from ctm.cli.options import with_options
 from ctm.registry import model_config
-from ctm.tasks.baseline_presets import VARIANTS
+from ctm.tasks.variants import VARIANTS, at_last_tick
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_published_number_without_neuron_models_counts_a_history_that_nothin
 @pytest.mark.parametrize("ticks", [1, 10, 25, 50, 75, 100])
 def test_lstms_for_parity_learn_as_in_the_paper(ticks):
     lstm, machine = (ctm.preset(f"parity/{name}-{ticks}") for name in ("lstm", "paper"))
-    assert lstm.task == machine.task.replace(second="last")
+    assert lstm.task == machine.task.replace(loss=ctm.TwoTickLoss("last"))
     assert lstm.training == machine.training.replace(clipping=lstm.training.clipping)
     assert lstm.training.clipping == ctm.training.NoClipping()
     assert lstm.model.ticks == ticks
@@ -50,12 +50,13 @@ def test_lstms_for_parity_learn_as_in_the_paper(ticks):
 def test_variants_differ_only_in_their_model_and_the_tick_of_an_lstms_loss(name, suffix):
     plain, variant = ctm.preset(name), ctm.preset(f"{name}-{suffix}")
     assert variant.training == plain.training
-    assert variant.task == plain.task.replace(second="last" if suffix == "lstm" else "most_certain")
+    assert variant.task == (at_last_tick(plain) if suffix == "lstm" else plain).task
+    assert variant.task.loss.second_tick == ("last" if suffix == "lstm" else "most_certain")
     assert variant.model != plain.model
     assert 0 <= parameters(variant.model) - parameters(plain.model) < 2000
 
 
 def test_both_losses_of_figure_18_are_an_option():
     lstm = ctm.preset("parity/lstm-10")
-    certain = with_options("parity/lstm-10", ["--task.second", "most_certain"])
-    assert certain == lstm.replace(task=lstm.task.replace(second="most_certain")) != lstm
+    certain = with_options("parity/lstm-10", ["--task.loss.second-tick", "most_certain"])
+    assert certain == lstm.replace(task=lstm.task.replace(loss=ctm.TwoTickLoss())) != lstm

@@ -1,13 +1,56 @@
-"""Seeing a whole map of features at once, without choosing where to look: what feed-forward baselines do."""
+"""Observations that no tick changes: the features themselves, or a whole map of them in one vector."""
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ctm.observers.attention import FixedObservation, Observation, Observer, ObserverConfig
+from ctm.observers.base import Observation, Observer, ObserverConfig
+
+
+class FixedObservation(NamedTuple):
+    """What direct observation sees."""
+
+    features: Tensor  # (B, E)
+    grid: tuple[int, ...] = ()
+
+    @property
+    def samples(self) -> tuple[Tensor]:
+        """The features."""
+        return (self.features,)
+
+    def of(self, samples: tuple[Tensor]) -> "FixedObservation":
+        """The same for other samples."""
+        return self._replace(features=samples[0])
+
+
+class Direct(Observer):
+    """Sees all of a vector of features at every tick, without choosing (sorting, control)."""
+
+    @dataclass(frozen=True)
+    class Config(ObserverConfig, kind="direct"):
+        """The features themselves."""
+
+        uses_query: ClassVar[bool] = False
+
+        def check(self, dimensions: int) -> None:
+            self.require(dimensions == 0, "kind", f"an observer of {dimensions}-dimensional features")
+
+        def width(self, channels: int) -> int:
+            return channels
+
+        def build(self, channels: int, query: int) -> "Direct":
+            return Direct()
+
+    def prepare(self, features: Float[Tensor, "B E"]) -> FixedObservation:
+        """Nothing to do."""
+        return FixedObservation(features)
+
+    def step(self, query: None, prepared: FixedObservation, ticks: Int[Tensor, " B"]) -> Observation:
+        """The same at every tick."""
+        return Observation(prepared.features, None)
 
 
 class Pooling(Observer):

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from ctm.losses.two_tick import cross_entropy_over_ticks, curriculum_over_ticks, two_tick_loss
+import ctm
+from ctm.losses import cross_entropy_over_ticks, curriculum_over_ticks, two_tick_loss
+from ctm.thoughts import Thoughts
 
 
 def listing_4(losses, certainty, second):
@@ -128,3 +130,15 @@ def test_how_many_positions_the_curriculum_counts(beginnings, as_trained, as_wri
         curriculum_over_ticks(logits, targets, curriculum=curriculum).sum().backward()
         counted = (logits.grad != 0).any(-1)[0]  # (T, 30)
         assert (counted == (torch.arange(30) < positions)).all()
+
+
+def test_a_curriculum_looks_ahead():
+    with pytest.raises(ctm.ConfigError, match="lookahead = 0: expected at least 1"):
+        ctm.CurriculumLoss(lookahead=0)
+
+
+def test_the_loss_of_the_last_tick():
+    logits, targets = torch.randn(4, 3, 2, 5), torch.randint(5, (4, 2))
+    expected = torch.nn.functional.cross_entropy(logits[:, -1].flatten(0, 1), targets.flatten())
+    loss = ctm.LastTickLoss()(Thoughts(logits, torch.rand(4, 3), None), targets)
+    torch.testing.assert_close(loss, expected)
