@@ -70,7 +70,6 @@ from .synchronization import RepresentationConfig as RepresentationConfig
 from .synchronization import Snapshot as Snapshot
 from .synchronization import Synchronization as Synchronization
 from .tasks.base import Batch as Batch
-from .tasks.base import Split as Split
 from .tasks.base import Task as Task
 from .tasks.base import TaskConfig as TaskConfig
 from .tasks.generated import GeneratedTask as GeneratedTask

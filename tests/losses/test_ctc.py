@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctm.losses import _unlikelihood, ctc_over_ticks
+from ctm.losses.ctc import _unlikelihood, ctc_over_ticks
 
 
 def collapsed(path, blank):

@@ -31,5 +31,5 @@ def test_every_cell_of_a_map():
 def test_what_cannot_work():
     with pytest.raises(ConfigError, match="cells = 0: expected at least 1, or nothing"):
         ctm.Pooling.Config(cells=0)
-    with pytest.raises(ConfigError, match="kind = 'whole': expected 'direct'"):
+    with pytest.raises(ConfigError, match="kind = 'pooling': expected 'direct'"):
         ctm.Pooling.Config().check(dimensions=0)
