@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -16,7 +18,7 @@ from ctm.training import AdamW, Run, RunError
 from ctm.training import comparison as side_by_side
 from ctm.training.comparison import Comparison, compare, finished
 from training.experiments import parity
-from training.processes import everything, wait_for
+from training.processes import everything, wait_for, wait_until_free
 
 
 def experiments(**training):
@@ -110,6 +112,29 @@ def test_runs_side_by_side_end_stop_and_fail(tmp_path, monkeypatch, capsys):
     alone = Comparison(tmp_path / "alone", {"short": models["short"]}, seeds=(0,))
     compare(alone, quiet=True)
     assert contents(alone)["short", 0] == everything(short.path)
+
+
+def test_runs_end_with_whoever_started_them(tmp_path):
+    """A killed parent tells nobody; its runs save and stop all the same."""
+    program = f"""
+from pathlib import Path
+from ctm.training.comparison import Comparison, compare
+from training.experiments import parity
+models = {{"one": parity(iterations=9000, checkpoint_every=9000, evaluate_every=9000)}}
+compare(Comparison(Path({str(tmp_path)!r}), models, seeds=(0, 1)), jobs=2, quiet=True)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    parent = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    paths = [tmp_path / "one" / f"seed-{seed}" for seed in (0, 1)]
+    try:
+        for path in paths:
+            wait_for(path, 4)
+    finally:
+        parent.kill()
+        parent.wait()
+    for path in paths:
+        wait_until_free(path)
+        assert 4 <= Run.open(path).latest().iteration < 9000
 
 
 def test_one_that_is_broken_does_not_stop_the_others(tmp_path):

@@ -16,6 +16,7 @@ from ctm.training.checkpoint import RunError
 from ctm.training.config import Experiment
 from ctm.training.engine import train
 from ctm.training.interruption import Interruption
+from ctm.training.lock import is_empty
 from ctm.training.run import Run
 
 _TOLD = (-signal.SIGTERM, 128 + signal.SIGTERM)  # how a process ends that was asked to
@@ -94,7 +95,8 @@ def compare(
     Args:
         comparison: the runs.
         jobs: how many are trained at a time. With more than 1, each is a process of its own, writes its progress to
-            `log.txt` in its folder, and has an even share of the machine's threads unless OMP_NUM_THREADS is set.
+            `log.txt` in its folder, has an even share of the machine's threads unless OMP_NUM_THREADS is set, and stops
+            with a checkpoint when this one is gone.
         quiet: show no progress.
         after_each: is called when a run is finished.
 
@@ -141,10 +143,11 @@ def _side_by_side(waiting: list[Run], jobs: int, quiet: bool, after_each: Callab
                     active[_start(run, environment)] = run
                 if interruption.signal is not None and not told:
                     told = True
-                    for process in active:
-                        process.send_signal(signal.SIGTERM)
+                    for process in active:  # the end of its input stops it
+                        process.stdin.close()  # ty: ignore[missing-union-attribute]
                 for process in [process for process in active if process.poll() is not None]:
                     run = active.pop(process)
+                    process.stdin.close()  # ty: ignore[missing-union-attribute]
                     if finished(run):
                         after_each()
                     elif not (told and process.returncode in _TOLD):
@@ -158,10 +161,12 @@ def _side_by_side(waiting: list[Run], jobs: int, quiet: bool, after_each: Callab
 
 
 def _start(run: Run, environment: Mapping[str, str]) -> subprocess.Popen:
-    """Goes on with a run in a process that a Ctrl-C at the terminal does not reach; whoever started it tells it."""
-    command = [sys.executable, "-m", "ctm.cli", "train", "--resume", str(run.path)]
+    """Goes on with a run in a process that a Ctrl-C at the terminal does not reach: the end of its input tells it."""
+    command = [sys.executable, "-m", "ctm.training.child", str(run.path)]
     with (run.path / "log.txt").open("a") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=dict(environment), start_new_session=True)
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=dict(environment), start_new_session=True
+        )
 
 
 def _existing(path: Path, wanted: Experiment) -> Run | None:
@@ -170,7 +175,7 @@ def _existing(path: Path, wanted: Experiment) -> Run | None:
     Raises:
         RunError: if it is another one, or something else.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists() or (path.is_dir() and is_empty(path)):
         return None
     run = Run.open(path)
     differences = _differences(run.experiment.to_dict(), wanted.to_dict())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ctm.training.devices import launch, random_state_untouched
 from ctm.training.interruption import Interruption
 from ctm.training.learner import Learner
+from ctm.training.lock import locked_by_the_first
 from ctm.training.run import Run
 from ctm.training.sitting import Sitting
 
@@ -39,12 +40,14 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
     Raises:
         DataError: if the task's data are missing.
         Diverged: if the loss or the weights are not finite any more.
-        RunError: if the run cannot go on from its checkpoint, or the devices that it asks for are not there.
+        RunError: if the run cannot go on from its checkpoint, another process is training it, or the devices that it
+            asks for are not there.
     """
     plan = run.experiment.training
     task = run.experiment.task.build()
     fabric = launch(plan)
-    with random_state_untouched(fabric.device), Interruption() as interruption:
+    lock = locked_by_the_first(run.path, fabric)
+    with lock, random_state_untouched(fabric.device), Interruption() as interruption:
         learner = Learner(run.experiment, task, fabric)
         with Sitting(run, task, learner, quiet) as sitting:
             if sitting.fresh:

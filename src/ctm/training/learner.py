@@ -10,7 +10,7 @@ from ctm.inputs import Inputs, rows
 from ctm.randomness import generator, seed_from
 from ctm.tasks.base import Batch, Task
 from ctm.thoughts import Thoughts
-from ctm.training.checkpoint import Checkpoint
+from ctm.training.checkpoint import Checkpoint, RunError
 from ctm.training.compilation import compile_tick
 from ctm.training.config import Experiment
 from ctm.training.devices import reduced
@@ -131,7 +131,10 @@ class Learner:
         }
         self._optimizer.load_state_dict({**self._optimizer.optimizer.state_dict(), "state": slots})
         self._clipper.restore({name: tensors[f"clipping.{name}"] for name in self._clipper.tensors()})
-        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        try:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        except (KeyError, RuntimeError):  # PyTorch's answer to a loss scaler's state that is not one
+            raise RunError(f"{checkpoint.path / 'state.json'}: scaler does not fit training.precision") from None
         self.iteration = state["iteration"]
 
     def _ticks(self, inputs: Inputs) -> int | None:

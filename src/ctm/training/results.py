@@ -1,11 +1,12 @@
 """What came out of a comparison: numbers for programs, and a table for people."""
 
-import json
 from statistics import mean, stdev
 from typing import Any
 
 from ctm.baselines import parameters
+from ctm.training.checkpoint import RunError
 from ctm.training.comparison import Comparison
+from ctm.training.journal import read_lines
 from ctm.training.run import Run
 
 
@@ -17,6 +18,9 @@ def results(comparison: Comparison) -> dict[str, Any]:
         seed, those that are finished: "path", "seconds", "best", the headline's best value, and "last", all scores of
         the last evaluation on the test split) and "summary": "mean" and "spread" of every number over seeds, the spread
         being the standard deviation, or nothing for a single seed.
+
+    Raises:
+        RunError: if the metrics of a finished run are broken, or end before its last checkpoint.
     """
     models = {}
     for name, experiment in comparison.experiments.items():
@@ -56,11 +60,13 @@ def _cell(column: str, summary: dict[str, float | None] | None) -> str:
 
 
 def _scores(run: Run, headline: str) -> dict[str, Any]:
-    evaluations = [line for line in run.metrics() if line.get("split") == "test"]
-    timing = (run.path / "timing.jsonl").read_text(encoding="utf-8").splitlines()
+    evaluations = [line for line in run.complete_metrics() if line.get("split") == "test"]
+    timing, iteration = read_lines(run.path / "timing.jsonl"), run.latest().iteration
+    if not timing or timing[-1]["iteration"] != iteration:
+        raise RunError(f"{run.path / 'timing.jsonl'}: expected a last line of iteration {iteration}")
     return {
         "path": str(run.path),
-        "seconds": json.loads(timing[-1])["seconds"],
+        "seconds": timing[-1]["seconds"],
         "best": max(line[headline] for line in evaluations),
         "last": {name: value for name, value in evaluations[-1].items() if isinstance(value, float)},
     }

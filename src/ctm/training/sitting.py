@@ -37,6 +37,7 @@ class Sitting:
         state: dict[str, Any] = {"iteration": -1, "seconds": 0.0, "best": {}}
         if found:
             state = found[-1].state()
+            run.complete_metrics()
             learner.restore(found[-1], state)
         self.best: dict[str, Any] = state["best"]
         writes = self._fabric.is_global_zero
@@ -93,7 +94,7 @@ class Sitting:
             return
         self._journal.sync()
         learner, folder = self._learner, self._run.path / "checkpoints"
-        state = learner.state() | {"seconds": self._journal.seconds, "best": self.best}
+        state = learner.state() | {"seconds": self._journal.seconds, "best": self.best, "lines": self._journal.lines}
         save_checkpoint(folder, learner.model.state_dict(), learner.tensors(), state)
         prune(folder, self._plan.keep, self.best["iteration"])
 
