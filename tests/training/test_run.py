@@ -65,9 +65,17 @@ def test_a_trained_model_is_loaded_to_be_used(trained, which):
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
 
 
-def test_the_best_checkpoint_is_that_of_the_best_test_score(trained):
-    scores = {line["iteration"]: line["whole_accuracy"] for line in trained.metrics() if line.get("split") == "test"}
-    assert scores[trained.best().iteration] == max(scores.values())
+def test_the_best_checkpoint_is_the_last_one_of_the_best_score(tmp_path, monkeypatch):
+    rising_and_falling = {split: iter([0.1, 0.4, 0.4, 0.3, 0.2]) for split in ("train", "test")}
+
+    def evaluate(model, task, split, batch_size, fabric):
+        return {"loss": 1.0, task.headline: next(rising_and_falling[split])}
+
+    monkeypatch.setattr("ctm.training.sitting.evaluate", evaluate)
+    run = Run.create(tmp_path / "run", parity(evaluate_every=3, checkpoint_every=1, keep=1))
+    assert train(run, quiet=True).best == 0.4
+    assert run.best().iteration == 6
+    assert [checkpoint.iteration for checkpoint in run.checkpoints()] == [6, 12]
 
 
 def _drop(tensors):
