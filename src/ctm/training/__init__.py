@@ -7,6 +7,7 @@
 """
 
 from ctm.training.checkpoint import Checkpoint, RunError
+from ctm.training.checks import TaskError
 from ctm.training.clipping import Clipping, NoClipping, NormClipping, QuantileClipping
 from ctm.training.config import AdamW, Experiment, TrainingConfig
 from ctm.training.engine import Outcome, train
@@ -31,6 +32,7 @@ __all__ = [
     "RunError",
     "RunExists",
     "Schedule",
+    "TaskError",
     "TrainingConfig",
     "evaluate",
     "train",

@@ -42,6 +42,7 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
         Diverged: if the loss or the weights are not finite any more.
         RunError: if the run cannot go on from its checkpoint, another process is training it, or the devices that it
             asks for are not there.
+        TaskError: if the task returns what cannot be used; before the first step, or in it.
     """
     plan = run.experiment.training
     task = run.experiment.task.build()

@@ -11,6 +11,7 @@ from ctm.randomness import generator, seed_from
 from ctm.tasks.base import Batch, Task
 from ctm.thoughts import Thoughts
 from ctm.training.checkpoint import Checkpoint, RunError
+from ctm.training.checks import check_batch, check_loss
 from ctm.training.compilation import compile_tick
 from ctm.training.config import Experiment
 from ctm.training.devices import reduced
@@ -62,12 +63,16 @@ class Learner:
 
         Args:
             measure: say how it went, which waits for the device.
+
+        Raises:
+            TaskError: if the task's batch or loss is not what it should be.
         """
         plan, fabric = self.plan, self.fabric
         learning_rate = self.learning_rate
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         batch = self.task.batch(plan.seed, self.iteration, plan.batch_size)
+        check_batch(self.task, batch, "batch", plan.batch_size)
         measured = []
         for part in range(plan.accumulate):
             inputs, targets = fabric.to_device(self._part(batch, part))
@@ -75,6 +80,7 @@ class Learner:
             with fabric.no_backward_sync(self._model, enabled=part + 1 < plan.accumulate):
                 thoughts = self._model(inputs, ticks=self._ticks(inputs))
                 loss = self.task.loss(thoughts, targets)
+                check_loss(self.task, loss, learns=True)
                 fabric.backward(loss / plan.accumulate)
             self._watch(loss)
             if measure:
