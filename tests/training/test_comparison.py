@@ -188,6 +188,16 @@ def test_a_run_made_with_other_settings_is_not_gone_on_with(tmp_path):
     assert not (tmp_path / "plain-one").exists()
 
 
+def test_a_finished_run_that_lacks_metrics_is_not_compared(tmp_path):
+    comparison = Comparison(tmp_path, {"lstm": experiments(iterations=2)["lstm"]}, seeds=(0,))
+    compare(comparison, quiet=True)
+    path = comparison.runs["lstm", 0].path / "metrics.jsonl"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    with pytest.raises(RunError, match=r"metrics\.jsonl: 1 lines up to the checkpoint of iteration 2, expected 5"):
+        Comparison(tmp_path, experiments(iterations=2), seeds=(0,))
+    assert not (tmp_path / "plain-one").exists()
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "lstm" / "seed-0").mkdir(parents=True)
     (tmp_path / "lstm" / "seed-0" / "letter.txt").write_text("mine")

@@ -36,7 +36,7 @@ class Comparison:
     Raises:
         ConfigError: if the experiments cannot be compared.
         DataError: if data of a task are missing.
-        RunError: if a folder holds a run that was made with other settings, or no run at all.
+        RunError: if a folder holds a run that was made with other settings or lacks metrics, or no run at all.
     """
 
     def __init__(self, folder: Path, experiments: Mapping[str, Experiment], seeds: Sequence[int]) -> None:
@@ -173,7 +173,7 @@ def _existing(path: Path, wanted: Experiment) -> Run | None:
     """The run in a folder, if it has one.
 
     Raises:
-        RunError: if it is another one, or something else.
+        RunError: if it is another one, or something else, or finished without all of its metrics.
     """
     if not path.exists() or (path.is_dir() and is_empty(path)):
         return None
@@ -181,6 +181,8 @@ def _existing(path: Path, wanted: Experiment) -> Run | None:
     differences = _differences(run.experiment.to_dict(), wanted.to_dict())
     for field, (was, is_wanted) in differences:
         raise RunError(f"{path}: was made with {field} = {was!r}, now {is_wanted!r}; give another --out, or remove it")
+    if finished(run):
+        run.complete_metrics()
     return run
 
 
