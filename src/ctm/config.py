@@ -11,7 +11,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, Union
 
@@ -207,7 +207,7 @@ def _describe(hint: Any) -> str:
     }.get(hint, getattr(hint, "__qualname__", str(hint)))
 
 
-def _did_you_mean(name: str, known: typing.Iterable[str]) -> str:
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"

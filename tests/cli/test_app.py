@@ -337,6 +337,21 @@ def test_a_broken_checkpoint_is_named(run, length, capsys):
         assert f"{path}: broken checkpoint" in refused(capsys, command, run)
 
 
+def test_weights_of_another_configuration_are_named(run, capsys):
+    path = run / "config.yaml"
+    path.write_text(path.read_text().replace("neurons: 20", "neurons: 24"))
+    for command in (["evaluate"], ["figures"], ["train", "--resume"]):
+        error = refused(capsys, *command, run)
+        assert re.search(r"model.safetensors: does not fit the run's config.yaml: core.* has shape \(.*20.*24", error)
+
+
+def test_metrics_that_lack_lines_are_not_drawn(run, capsys):
+    path = run / "metrics.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert f"{path}: 4 lines up to the checkpoint of iteration 3, expected 5" in refused(capsys, "figures", run)
+    assert not (run / "figures").exists()
+
+
 def test_a_run_without_checkpoints(run, capsys):
     shutil.rmtree(run / "checkpoints")
     (run / "checkpoints").mkdir()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -16,7 +18,7 @@ from ctm.tasks.mnist import Mnist
 from ctm.tasks.parity import Parity
 from ctm.training import AdamW, Run, RunError
 from training.experiments import parity
-from training.processes import everything, wait_for
+from training.processes import everything, wait_for, wait_until_free
 
 
 def experiments(**training):
@@ -115,6 +117,29 @@ def test_runs_side_by_side_end_stop_and_fail(tmp_path, monkeypatch, capsys):
     assert contents(alone)["short", 0] == everything(short.path)
 
 
+def test_runs_end_with_whoever_started_them(tmp_path):
+    """A killed parent tells nobody; its runs save and stop all the same."""
+    program = f"""
+from pathlib import Path
+from ctm.comparison.comparison import Comparison, compare
+from training.experiments import parity
+models = {{"one": parity(iterations=9000, checkpoint_every=9000, evaluate_every=9000)}}
+compare(Comparison(Path({str(tmp_path)!r}), models, seeds=(0, 1)), jobs=2, quiet=True)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    parent = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    paths = [tmp_path / "one" / f"seed-{seed}" for seed in (0, 1)]
+    try:
+        for path in paths:
+            wait_for(path, 4)
+    finally:
+        parent.kill()
+        parent.wait()
+    for path in paths:
+        wait_until_free(path)
+        assert 4 <= Run.open(path).latest().iteration < 9000
+
+
 def test_one_that_is_broken_does_not_stop_the_others(tmp_path):
     models = {**experiments(iterations=2), "broken": parity()}
     comparison, state = with_a_broken_run(Comparison(tmp_path, models, seeds=(0,)))
@@ -163,6 +188,16 @@ def test_a_run_made_with_other_settings_is_not_gone_on_with(tmp_path):
     Comparison(tmp_path, {"lstm": experiments()["lstm"]}, seeds=(0,))
     with pytest.raises(RunError, match=r"seed-0: was made with training\.iterations = 12, now 13; give another --out"):
         Comparison(tmp_path, experiments(iterations=13), seeds=(0,))
+    assert not (tmp_path / "plain-one").exists()
+
+
+def test_a_finished_run_that_lacks_metrics_is_not_compared(tmp_path):
+    comparison = Comparison(tmp_path, {"lstm": experiments(iterations=2)["lstm"]}, seeds=(0,))
+    compare(comparison, quiet=True)
+    path = comparison.runs["lstm", 0].path / "metrics.jsonl"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    with pytest.raises(RunError, match=r"metrics\.jsonl: 1 lines up to the checkpoint of iteration 2, expected 7"):
+        Comparison(tmp_path, experiments(iterations=2), seeds=(0,))
     assert not (tmp_path / "plain-one").exists()
 
 

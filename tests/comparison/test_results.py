@@ -1,4 +1,5 @@
 import json
+import shutil
 from statistics import mean, stdev
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from ctm.baselines import parameters
 from ctm.comparison.comparison import Comparison, compare
 from ctm.comparison.results import results, table
+from ctm.training import RunError
 from training.experiments import parity
 
 
@@ -54,3 +56,12 @@ def test_a_single_seed_has_no_spread(comparison):
     single = Comparison(comparison.folder, {"one": parity(evaluate_every=2)}, seeds=(1,))
     assert results(single)["models"]["one"]["summary"]["loss"]["spread"] is None
     assert "±" not in table(results(single))
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "timing.jsonl"])
+def test_files_that_end_before_the_run_does_are_refused(comparison, tmp_path, name):
+    copy = Comparison(shutil.copytree(comparison.folder, tmp_path / "copy"), comparison.experiments, seeds=(0, 1))
+    path = copy.runs["one", 1].path / name
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
+    with pytest.raises(RunError, match=f"{name}: .* iteration 12"):
+        results(copy)

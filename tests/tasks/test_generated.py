@@ -29,8 +29,9 @@ def test_evaluation_is_the_same_every_time_and_of_its_own():
         evaluated(task, "train"),
         task.batch(0, 0, 10).inputs,
         task.batch(0, 1, 10).inputs,
+        task.batch(1, 0, 10).inputs,
     ]
-    assert len(torch.cat(drawn).unique()) == 40
+    assert len(torch.cat(drawn).unique()) == 50
 
 
 def test_tasks_of_different_kinds_draw_differently():

@@ -138,3 +138,11 @@ def test_only_training_batches_are_shifted():
     batch = moving.batch(seed=0, iteration=3, size=50)
     assert not torch.equal(batch.inputs, still.batch(seed=0, iteration=3, size=50).inputs)
     assert torch.equal(batch.inputs, moving.batch(seed=0, iteration=3, size=50).inputs)
+
+
+def test_shifts_are_those_of_the_seed_and_the_iteration():
+    task = Digits.Config(shift=2).build()
+    same = task.stored(0, 0, 50)
+    task.stored = lambda seed, iteration, size: same
+    moved = torch.stack([task.batch(*moment, 50).inputs for moment in ((0, 0), (0, 1), (1, 0))])
+    assert len(moved.unique(dim=0)) == 3

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ctm.training import Run, RunError, train
+from ctm.training.lock import locked
 
 _context = multiprocessing.get_context("forkserver")  # imports torch and Lightning once, then starts in no time
 _context.set_forkserver_preload(["training.processes", "lightning.fabric", "torch.utils.tensorboard"])
@@ -46,6 +47,16 @@ def wait_for(path: Path, iteration: int) -> None:
                 return
         time.sleep(0.01)
     raise TimeoutError(f"{path} never came to iteration {iteration}")
+
+
+def wait_until_free(path: Path) -> None:
+    """Waits until no process writes a run any more."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(RunError), locked(path):
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"{path} is still being written")
 
 
 def everything(path: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@ import os
 import pytest
 import torch
 
+from ctm.training import files
 from ctm.training.checkpoint import checkpoints, prune, save_checkpoint
 
 
@@ -49,3 +50,21 @@ def test_the_latest_and_the_best_stay(tmp_path):
         save(tmp_path, iteration)
     prune(tmp_path, keep=2, best=1)
     assert [checkpoint.iteration for checkpoint in checkpoints(tmp_path)] == [1, 4, 5]
+
+
+def test_windows_has_no_folders_to_wait_for(tmp_path, monkeypatch):
+    """There, a folder cannot be opened, and a file that is to be written to the disk must be open for writing."""
+    opening = os.open
+
+    def open_on_windows(path, flags):
+        if os.path.isdir(path) or not flags & os.O_RDWR:
+            raise PermissionError(path)
+        return opening(path, flags)
+
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "open", open_on_windows)
+        windows.setattr(files, "ON_WINDOWS", True)
+        save(tmp_path, 1)
+        files.write_atomically(tmp_path / "text", "text")
+    assert [checkpoint.iteration for checkpoint in checkpoints(tmp_path)] == [1]
+    assert (tmp_path / "text").read_text() == "text"

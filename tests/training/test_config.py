@@ -25,6 +25,14 @@ def test_counts_are_positive(name):
         TrainingConfig(**{"iterations": 10, name: 0})
 
 
+@pytest.mark.parametrize("name", ["batch_size", "evaluation_batch"])
+@pytest.mark.parametrize("value", [2**20 + 1, 10**9, 10**20])
+def test_batches_that_would_take_forever_are_refused(name, value):
+    TrainingConfig(**{"iterations": 10, name: 2**20})
+    with pytest.raises(ConfigError, match=f"^{name} = {value}: expected at most 1048576"):
+        TrainingConfig(**{"iterations": 10, name: value})
+
+
 def test_random_ticks_are_between_one_and_those_of_the_model():
     assert parity(least_ticks=4).training.least_ticks == 4
     with pytest.raises(ConfigError, match=r"^least_ticks = 0: expected at least 1, or nothing"):

@@ -60,7 +60,7 @@ def test_what_is_logged_when(tmp_path):
     run = finished(tmp_path / "run", parity(iterations=7, log_every=3, evaluate_every=5))
     assert [line["iteration"] for line in run.metrics() if "split" not in line] == [3, 6, 7]
     assert [line["iteration"] for line in run.metrics() if line.get("split") == "validation"] == [0, 5, 7]
-    fields = {"iteration", "loss", "certainty", "accuracy", "learning_rate", "gradient_norm"}
+    fields = {"iteration", "loss", "certainty", "accuracy", "whole_accuracy", "learning_rate", "gradient_norm"}
     assert all(line.keys() == fields for line in run.metrics() if "split" not in line)
 
 

@@ -65,10 +65,17 @@ def test_a_trained_model_is_loaded_to_be_used(trained, which):
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
 
 
-def test_the_best_checkpoint_is_that_of_the_best_validation_score(trained):
-    evaluations = [line for line in trained.metrics() if line.get("split") == "validation"]
-    scores = {line["iteration"]: line["whole_accuracy"] for line in evaluations}
-    assert scores[trained.best().iteration] == max(scores.values())
+def test_the_best_checkpoint_is_the_last_one_of_the_best_score(tmp_path, monkeypatch):
+    rising_and_falling = {split: iter([0.1, 0.4, 0.4, 0.3, 0.2]) for split in ("train", "validation", "test")}
+
+    def evaluate(model, task, split, batch_size, fabric):
+        return {"loss": 1.0, task.primary_metric: next(rising_and_falling[split])}
+
+    monkeypatch.setattr("ctm.training.session.evaluate", evaluate)
+    run = Run.create(tmp_path / "run", parity(evaluate_every=3, checkpoint_every=1, keep=1))
+    assert train(run, quiet=True).best == 0.4
+    assert run.best().iteration == 6
+    assert [checkpoint.iteration for checkpoint in run.checkpoints()] == [6, 12]
 
 
 def _drop(tensors):
@@ -92,11 +99,11 @@ def _reshape(tensors):
     ],
     ids=["missing", "unexpected", "shape"],
 )
-def test_weights_that_do_not_fit_are_named(trained, monkeypatch, change, message):
+def test_a_configuration_that_was_changed_since_is_named(trained, monkeypatch, change, message):
     tensors = load_file(trained.latest().path / "model.safetensors")
     change(tensors)
     monkeypatch.setattr("safetensors.torch.load_file", lambda path: tensors)
-    with pytest.raises(RunError, match=message):
+    with pytest.raises(RunError, match=rf"does not fit the run's config.yaml: {message}; put back the config.yaml"):
         trained.load_model("last")
 
 
@@ -110,6 +117,62 @@ def test_a_truncated_checkpoint_is_not_gone_on_with(tmp_path, name):
         train(run, quiet=True)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: [state], "expected an object, not"),
+        (lambda state: _without(state, "scaler"), "scaler is missing"),
+        (lambda state: _without(state, "iteration"), "iteration is missing"),
+        (lambda state: _without(state, "best"), "best is missing"),
+        (lambda state: _without(state, "seconds"), "seconds is missing"),
+        (lambda state: state | {"best": {}}, "best.iteration is missing"),
+        (lambda state: state | {"best": {"iteration": 0, "score": "1"}}, "best.score = '1': expected a number"),
+        (lambda state: state | {"iteration": True}, "iteration = True: expected a whole number"),
+        (lambda state: state | {"iteration": 7}, "iteration = 7: expected 1"),
+        (lambda state: state | {"scaler": 3}, "scaler = 3: expected an object"),
+    ],
+)
+def test_a_broken_state_is_named(tmp_path, change, message):
+    run = Run.create(tmp_path / "run", parity(iterations=1))
+    train(run, quiet=True)
+    path = run.latest().path / "state.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    for use in (run.load_model, lambda: train(run, quiet=True)):
+        with pytest.raises(RunError) as caught:
+            use()
+        assert str(caught.value).startswith(f"{path}: broken checkpoint: {message}")
+
+
+def _without(state, name):
+    return {key: value for key, value in state.items() if key != name}
+
+
+@pytest.mark.parametrize("lost", [1, 2, -1], ids=["the first line", "a line in the middle", "the last line"])
+def test_metrics_that_lack_lines_are_neither_gone_on_with_nor_taken_for_all(tmp_path, lost):
+    run = Run.create(tmp_path / "run", parity(iterations=4))
+    train(run, quiet=True)
+    assert run.complete_metrics() == run.metrics()
+    path = run.path / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    del lines[lost]
+    path.write_text("".join(lines))
+    for use in (run.complete_metrics, lambda: train(run, quiet=True)):
+        with pytest.raises(RunError, match=rf"{len(lines)} lines up to the .* iteration 4, expected {len(lines) + 1}"):
+            use()
+    assert path.read_text() == "".join(lines)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"iteration": "2"}', '{"iteration": true}', "\xff"])
+@pytest.mark.parametrize("name", ["metrics.jsonl", "timing.jsonl"])
+def test_a_broken_line_is_named(tmp_path, name, line):
+    run = Run.create(tmp_path / "run", parity(iterations=1))
+    train(run, quiet=True)
+    path = run.path / name
+    path.write_bytes(line.encode("latin-1") + b"\n" + path.read_bytes())
+    with pytest.raises(RunError, match=f"{name}: broken"):
+        train(run, quiet=True)
+
+
 def test_a_best_checkpoint_that_was_removed_is_missed(tmp_path):
     run = Run.create(tmp_path / "run", parity(iterations=1))
     train(run, quiet=True)
@@ -120,8 +183,9 @@ def test_a_best_checkpoint_that_was_removed_is_missed(tmp_path):
 
 
 def test_nothing_is_pickled(trained):
-    endings = {path.suffix for path in trained.path.rglob("*") if path.is_file() and "tensorboard" not in path.parts}
-    assert endings == {".yaml", ".json", ".jsonl", ".safetensors"}
+    files = [path for path in trained.path.rglob("*") if path.is_file() and "tensorboard" not in path.parts]
+    assert {path.suffix for path in files} == {"", ".yaml", ".json", ".jsonl", ".safetensors"}
+    assert {path.name for path in files if not path.suffix} == {".lock", ".holder"}
 
 
 def test_tensors_of_a_safetensors_file_are_plainly_named(trained):

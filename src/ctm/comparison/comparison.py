@@ -15,6 +15,7 @@ from ctm.training.config import Experiment
 from ctm.training.engine import train
 from ctm.training.files import folder_name
 from ctm.training.interruption import Interruption
+from ctm.training.lock import is_empty
 from ctm.training.run import Run
 
 _TOLD = (-signal.SIGTERM, 128 + signal.SIGTERM)  # how a process ends that was asked to
@@ -34,7 +35,7 @@ class Comparison:
     Raises:
         ConfigError: if the experiments cannot be compared.
         DataError: if data of a task are missing.
-        RunError: if a folder holds a run that was made with other settings, or no run at all.
+        RunError: if a folder holds a run that was made with other settings or lacks metrics, or no run at all.
     """
 
     def __init__(self, folder: Path, experiments: Mapping[str, Experiment], seeds: Sequence[int]) -> None:
@@ -93,7 +94,8 @@ def compare(
     Args:
         comparison: the runs.
         jobs: how many are trained at a time. With more than 1, each is a process of its own, writes its progress to
-            `log.txt` in its folder, and has an even share of the machine's threads unless OMP_NUM_THREADS is set.
+            `log.txt` in its folder, has an even share of the machine's threads unless OMP_NUM_THREADS is set, and stops
+            with a checkpoint when this one is gone.
         quiet: show no progress.
         after_each: is called when a run is finished.
 
@@ -140,10 +142,11 @@ def _side_by_side(waiting: list[Run], jobs: int, quiet: bool, after_each: Callab
                     active[_start(run, environment)] = run
                 if interruption.signal is not None and not told:
                     told = True
-                    for process in active:
-                        process.send_signal(signal.SIGTERM)
+                    for process in active:  # the end of its input stops it
+                        process.stdin.close()  # ty: ignore[missing-union-attribute]
                 for process in [process for process in active if process.poll() is not None]:
                     run = active.pop(process)
+                    process.stdin.close()  # ty: ignore[missing-union-attribute]
                     if finished(run):
                         after_each()
                     elif not (told and process.returncode in _TOLD):
@@ -157,24 +160,28 @@ def _side_by_side(waiting: list[Run], jobs: int, quiet: bool, after_each: Callab
 
 
 def _start(run: Run, environment: Mapping[str, str]) -> subprocess.Popen:
-    """Goes on with a run in a process that a Ctrl-C at the terminal does not reach; whoever started it tells it."""
-    command = [sys.executable, "-m", "ctm.cli", "train", "--resume", str(run.path)]
+    """Goes on with a run in a process that a Ctrl-C at the terminal does not reach: the end of its input tells it."""
+    command = [sys.executable, "-m", "ctm.training.child", str(run.path)]
     with (run.path / "log.txt").open("a") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, env=dict(environment), start_new_session=True)
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=dict(environment), start_new_session=True
+        )
 
 
 def _existing(path: Path, wanted: Experiment) -> Run | None:
     """The run in a folder, if it has one.
 
     Raises:
-        RunError: if it is another one, or something else.
+        RunError: if it is another one, or something else, or finished without all of its metrics.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists() or (path.is_dir() and is_empty(path)):
         return None
     run = Run.open(path)
     differences = _differences(run.experiment.to_dict(), wanted.to_dict())
     for field, (was, is_wanted) in differences:
         raise RunError(f"{path}: was made with {field} = {was!r}, now {is_wanted!r}; give another --out, or remove it")
+    if finished(run):
+        run.complete_metrics()
     return run
 
 

@@ -29,7 +29,7 @@ def comparison_report(comparison: Comparison) -> Iterator[Path]:
     for name, text in (("results.json", json.dumps(found, indent=2) + "\n"), ("results.md", table(found))):
         write_atomically(comparison.folder / name, text)
         yield comparison.folder / name
-    runs = {name: [run.metrics() for run in comparison.of(name).values()] for name in comparison.experiments}
+    runs = {name: [run.complete_metrics() for run in comparison.of(name).values()] for name in comparison.experiments}
     path = comparison.folder / "comparison.png"
     comparison_picture(runs, comparison.primary_metric).savefig(path, dpi=160)
     yield path

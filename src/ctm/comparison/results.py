@@ -1,11 +1,12 @@
 """What came out of a comparison: numbers for programs, and a table for people."""
 
-import json
 from statistics import mean, stdev
 from typing import Any
 
 from ctm.baselines import parameters
 from ctm.comparison.comparison import Comparison
+from ctm.training.checkpoint import RunError
+from ctm.training.metric_log import read_lines
 from ctm.training.run import Run
 
 
@@ -18,6 +19,9 @@ def results(comparison: Comparison) -> dict[str, Any]:
         which the validation split chose, and of the "last" one) and "summary": "mean" and "spread" over seeds of the
         seconds, of every score of the best checkpoint, and of the primary_metric of the last one ("last"), the spread
         being the standard deviation, or nothing for a single seed.
+
+    Raises:
+        RunError: if the metrics of a finished run are broken, or end before its last checkpoint.
     """
     models = {}
     for name, experiment in comparison.experiments.items():
@@ -65,13 +69,15 @@ def _cell(column: str, summary: dict[str, float | None] | None) -> str:
 
 
 def _scores(run: Run) -> dict[str, Any]:
-    tested = {line["checkpoint"]: line for line in run.metrics() if line.get("split") == "test"}
+    tested = {line["checkpoint"]: line for line in run.complete_metrics() if line.get("split") == "test"}
+    timing, iteration = read_lines(run.path / "timing.jsonl"), run.latest().iteration
+    if not timing or timing[-1]["iteration"] != iteration:
+        raise RunError(f"{run.path / 'timing.jsonl'}: expected a last line of iteration {iteration}")
     scores = {
         which: {name: value for name, value in line.items() if isinstance(value, float)}
         for which, line in tested.items()
     }
-    timing = (run.path / "timing.jsonl").read_text(encoding="utf-8").splitlines()
-    return {"path": str(run.path), "seconds": json.loads(timing[-1])["seconds"], **scores}
+    return {"path": str(run.path), "seconds": timing[-1]["seconds"], **scores}
 
 
 def _summary(values: list[float]) -> dict[str, float | None]:

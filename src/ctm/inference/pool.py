@@ -76,7 +76,7 @@ class Pool:
 
     @torch.no_grad()
     def at(self, places: Tensor) -> tuple[RunningAnswer, Tensor, Tensor]:
-        """RunningAnswer, age and index of those at some places."""
+        """Answer so far, age and index of those at some places."""
         return _rows((self.members.choice, self.ages, self.members.index), places)
 
     @torch.no_grad()

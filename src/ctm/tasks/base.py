@@ -67,7 +67,7 @@ class Task(ABC):
 
     @abstractmethod
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
-        """The training batch of an iteration."""
+        """The training batch of an iteration, of exactly `size` samples."""
 
     @abstractmethod
     def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
@@ -79,6 +79,8 @@ class Task(ABC):
 
     def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
         """What evaluation reports, per sample: each (B,) or (B, T); the evaluation averages over samples.
+
+        There must be an "accuracy" and the `primary_metric`, both (B,).
 
         By default "accuracy" at the most certain tick, averaged over answer positions, "accuracy_last" at the last
         tick, "accuracy_by_tick", "certainty_by_tick", and for answers of several positions "whole_accuracy", which

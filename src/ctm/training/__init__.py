@@ -8,6 +8,7 @@
 
 from ctm.errors import RunError
 from ctm.training.checkpoint import Checkpoint
+from ctm.training.checks import TaskError
 from ctm.training.clipping import Clipping, NoClipping, NormClipping, QuantileClipping
 from ctm.training.config import AdamW, Experiment, TrainingConfig
 from ctm.training.engine import Outcome, train
@@ -32,6 +33,7 @@ __all__ = [
     "RunError",
     "RunExists",
     "Schedule",
+    "TaskError",
     "TrainingConfig",
     "evaluate",
     "train",

@@ -33,11 +33,21 @@ class Checkpoint:
         return int(self.path.name)
 
     def state(self) -> dict[str, Any]:
-        """The content of `state.json`."""
+        """The content of `state.json`.
+
+        Raises:
+            RunError: if it cannot be read, or a field is missing or of another type.
+        """
+        path = self.path / "state.json"
         try:
-            return json.loads((self.path / "state.json").read_text(encoding="utf-8"))
+            state = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / 'state.json'}: broken checkpoint: {error}") from None
+            raise RunError(f"{path}: broken checkpoint: {error}") from None
+        _require(path, "", state, _STATE)
+        _require(path, "best.", state["best"], _BEST)
+        if state["iteration"] != self.iteration:
+            raise RunError(f"{path}: broken checkpoint: iteration = {state['iteration']}: expected {self.iteration}")
+        return state
 
     def load_weights(self, model: nn.Module) -> None:
         """Loads weights and buffers into a model that must have exactly these."""
@@ -51,7 +61,8 @@ class Checkpoint:
             expected: tensors of the names and shapes that it must have.
 
         Raises:
-            RunError: if the file cannot be read, or a tensor is missing, unexpected or of another shape.
+            RunError: if the file cannot be read, or a tensor is missing, unexpected or of another shape: the file is
+                whole, so it is the configuration that was changed.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -63,13 +74,36 @@ class Checkpoint:
             raise RunError(f"{path}: broken checkpoint: {error}") from None
         for tensor in sorted(expected.keys() | tensors.keys()):
             if tensor not in tensors:
-                raise RunError(f"{path}: broken checkpoint: {tensor} is missing")
+                raise self._misfit(path, f"{tensor} is missing")
             if tensor not in expected:
-                raise RunError(f"{path}: broken checkpoint: {tensor} is unexpected")
+                raise self._misfit(path, f"{tensor} is unexpected")
             if tensors[tensor].shape != expected[tensor].shape:
                 shapes = f"{tuple(tensors[tensor].shape)}, expected {tuple(expected[tensor].shape)}"
-                raise RunError(f"{path}: broken checkpoint: {tensor} has shape {shapes}")
+                raise self._misfit(path, f"{tensor} has shape {shapes}")
         return tensors
+
+    @staticmethod
+    def _misfit(path: Path, what: str) -> RunError:
+        """A file that was read has other tensors than the configuration uses_query for, so that has been changed since."""
+        advice = "put back the config.yaml that the run was made with, or train a new run with this one"
+        return RunError(f"{path}: does not fit the run's config.yaml: {what}; {advice}")
+
+
+_STATE = {"iteration": int, "seconds": float, "best": dict, "scaler": dict}
+_BEST = {"iteration": int, "score": float}
+_WORDS: Mapping[type, str] = {int: "a whole number", float: "a number", dict: "an object"}
+
+
+def _require(path: Path, where: str, found: Any, expected: Mapping[str, type]) -> None:
+    """Raises `RunError` unless what was found in a JSON file is an object with these fields."""
+    if not isinstance(found, dict):
+        raise RunError(f"{path}: broken checkpoint: expected an object, not {found!r:.40}")
+    for name, kind in expected.items():
+        if name not in found:
+            raise RunError(f"{path}: broken checkpoint: {where}{name} is missing")
+        if type(found[name]) is not kind and (type(found[name]), kind) != (int, float):
+            value = f"{where}{name} = {found[name]!r:.40}"
+            raise RunError(f"{path}: broken checkpoint: {value}: expected {_WORDS[kind]}")
 
 
 def checkpoints(folder: Path) -> list[Checkpoint]:

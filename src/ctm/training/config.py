@@ -12,6 +12,9 @@ from ctm.tasks.base import TaskConfig
 from ctm.training.clipping import Clipping, NoClipping
 from ctm.training.schedules import Cosine, Schedule
 
+MOST_SAMPLES = 2**20
+"""The largest batch: it is drawn as a whole, so that a larger one, a mistake, would take forever or all memory."""
+
 
 @dataclass(frozen=True)
 class AdamW(Config):
@@ -45,7 +48,7 @@ class TrainingConfig(Config):
     iterations: int
     """Optimiser steps."""
     batch_size: int = 64
-    """Samples of an optimiser step, over all processes and micro-batches."""
+    """Samples of an optimiser step, over all processes and micro-batches; at most 2^20."""
     accumulate: int = 1
     """Micro-batches of an optimiser step: more take less memory."""
     optimizer: AdamW = AdamW()
@@ -76,7 +79,7 @@ class TrainingConfig(Config):
     evaluate_every: int = 1000
     """Iterations from one evaluation to the next; one comes before the first step and one after the last."""
     evaluation_batch: int = 256
-    """Samples of a forward pass of evaluation."""
+    """Samples of a forward pass of evaluation; at most 2^20."""
     checkpoint_every: int = 1000
     """Iterations from one checkpoint to the next."""
     keep: int = 2
@@ -86,6 +89,8 @@ class TrainingConfig(Config):
         counts = ("batch_size", "accumulate", "devices", "nodes", "evaluation_batch", "keep")
         for name in ("iterations", *counts, "log_every", "evaluate_every", "checkpoint_every"):
             self.require(getattr(self, name) >= 1, name, "at least 1")
+        for name in ("batch_size", "evaluation_batch"):
+            self.require(getattr(self, name) <= MOST_SAMPLES, name, f"at most {MOST_SAMPLES}")
         self.require(self.least_ticks is None or self.least_ticks >= 1, "least_ticks", "at least 1, or nothing")
         parts = self.accumulate * self.devices * self.nodes
         expected = f"a multiple of accumulate * devices * nodes = {parts}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ctm.training.devices import launch, random_state_untouched
 from ctm.training.interruption import Interruption
+from ctm.training.lock import locked_by_the_first
 from ctm.training.run import Run
 from ctm.training.session import Session
 from ctm.training.trainer import Trainer
@@ -39,12 +40,15 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
     Raises:
         DataError: if the task's data are missing.
         Diverged: if the loss or the weights are not finite any more.
-        RunError: if the run cannot go on from its checkpoint, or the devices that it uses_query for are not there.
+        RunError: if the run cannot go on from its checkpoint, another process is training it, or the devices that it
+            uses_query for are not there.
+        TaskError: if the task returns what cannot be used; before the first step, or in it.
     """
     config = run.experiment.training
     task = run.experiment.task.build()
     fabric = launch(config)
-    with random_state_untouched(fabric.device), Interruption() as interruption:
+    lock = locked_by_the_first(run.path, fabric)
+    with lock, random_state_untouched(fabric.device), Interruption() as interruption:
         trainer = Trainer(run.experiment, task, fabric)
         with Session(run, task, trainer, quiet) as session:
             if session.fresh:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ctm.inputs import tree_map
 from ctm.tasks.base import Batch, Split, Task
+from ctm.training.checks import TaskError, check_batch, check_loss, check_scores
 from ctm.training.devices import reduced
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def evaluate(
 
     Returns:
         "loss" and every score of `task.scores`, each averaged over samples; scores by tick are lists.
+
+    Raises:
+        TaskError: if there are no samples, or the task's loss or scores are not what they should be.
     """
     rank, processes = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     totals: dict[str, Tensor] = {}
@@ -38,6 +42,7 @@ def evaluate(
     model.eval()
     try:
         for number, batch in enumerate(task.evaluation(split, batch_size)):
+            check_batch(task, batch, f"evaluation({split!r})")
             samples += len(batch.targets)
             mine = number % processes == rank
             if mine or number == 0:  # the first batch tells every process which scores there are
@@ -46,6 +51,8 @@ def evaluate(
                 totals = {name: totals.get(name, 0) + value * mine for name, value in sums.items()}
     finally:
         model.train(was_training)
+    if not samples:
+        raise TaskError(f"{type(task).__name__}.evaluation({split!r}) has no samples; expected at least one")
     if fabric:
         totals = {name: reduced(fabric, total, "sum") for name, total in totals.items()}
     return {name: (total / samples).tolist() for name, total in totals.items()}
@@ -57,5 +64,7 @@ def _sums(model: nn.Module, task: Task, batch: Batch) -> dict[str, Tensor]:
     inputs, targets = tree_map(lambda tensor: tensor.to(device), batch)
     thoughts = model(inputs)
     thoughts = thoughts._replace(logits=thoughts.logits.float(), certainty=thoughts.certainty.float())
-    scores = {"loss": task.loss(thoughts, targets).expand(len(targets))} | task.scores(thoughts, targets)
-    return {name: score.double().sum(0) for name, score in scores.items()}
+    loss, scores = task.loss(thoughts, targets), task.scores(thoughts, targets)
+    check_loss(task, loss, learns=False)
+    check_scores(task, scores, len(targets))
+    return {name: score.double().sum(0) for name, score in ({"loss": loss.expand(len(targets))} | scores).items()}

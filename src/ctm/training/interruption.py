@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Interruption:
-    """DeferredGradients SIGINT and SIGTERM while it is open, instead of dying of them; a second SIGINT stops at once.
+    """Notes SIGINT and SIGTERM while it is open, instead of dying of them; a second SIGINT stops at once.
 
     Attributes:
         signal: the number of the signal that came, if one did.

@@ -8,9 +8,27 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ctm.errors import RunError
 from ctm.training.files import write_atomically
 
 _FILES = ("metrics.jsonl", "timing.jsonl")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a log's file, in order; none if there is no such file.
+
+    Raises:
+        RunError: if one is not what a log writes.
+    """
+    found = []
+    for number, line in enumerate(_complete(path), start=1):
+        try:
+            found.append(json.loads(line))
+        except ValueError as error:
+            raise RunError(f"{path}: broken line {number}: {error}") from None
+        if not isinstance(found[-1], dict) or type(found[-1].get("iteration")) is not int:
+            raise RunError(f"{path}: broken line {number}: expected an object with an iteration")
+    return found
 
 
 class MetricLog:
@@ -23,15 +41,18 @@ class MetricLog:
         iteration: of the checkpoint from which the run goes on; -1 without one.
         seconds: that the run took so far.
         writes: whether this is the process that writes.
+
+    Attributes:
+        lines: how many lines of metrics there are.
     """
 
     def __init__(self, folder: Path, iteration: int, seconds: float, writes: bool) -> None:
         self._writes = writes
         self._start = time.monotonic() - seconds
         self._mark = (self.seconds, max(iteration, 0))  # since when the speed is measured
+        self.lines = 0
         if writes:
-            for name in _FILES:
-                _drop_after(folder / name, iteration)
+            self.lines, _ = (_drop_after(folder / name, iteration) for name in _FILES)
             self._files = {name: (folder / name).open("a", encoding="utf-8") for name in _FILES}
             self._board = _tensorboard(folder / "tensorboard", iteration + 1)
 
@@ -55,11 +76,13 @@ class MetricLog:
         speed = (iteration - before) * samples / (seconds - then)
         self._write("timing.jsonl", {"iteration": iteration, "seconds": seconds, "samples_per_second": speed})
         self._mark = (seconds, iteration)
+        self.lines += 1
         return self._write("metrics.jsonl", metrics, board="train_step")
 
     def evaluated(self, scores: dict[str, Any]) -> dict[str, Any]:
         """Writes the scores of a split, whose time does not count for the speed. Returns the line."""
         self._mark = (self.seconds, scores["iteration"])
+        self.lines += 1
         board = "_".join(scores[name] for name in ("split", "checkpoint") if name in scores)
         return self._write("metrics.jsonl", scores, board=board)
 
@@ -88,11 +111,23 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _drop_after(path: Path, iteration: int) -> None:
-    """Removes the lines of later iterations, and a last line that is not complete."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["iteration"] <= iteration]
+def _complete(path: Path) -> list[str]:
+    """The lines of a file, without a last one that was not written to its end."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path}: broken: {error}") from None
+    return [line for line in lines if line.endswith("\n")]
+
+
+def _drop_after(path: Path, iteration: int) -> int:
+    """Removes the lines of later iterations, and a last line that is not complete; returns how many stay."""
+    lines = zip(_complete(path), read_lines(path), strict=True)
+    kept = [text for text, line in lines if line["iteration"] <= iteration]
     write_atomically(path, "".join(kept))
+    return len(kept)
 
 
 def _tensorboard(folder: Path, first: int) -> Any:

@@ -33,14 +33,14 @@ def report(run: Run) -> Iterator[Path]:
         run: with at least one checkpoint.
 
     Raises:
-        RunError: if there is none, or it is broken.
+        RunError: if there is none, or it is broken, or metrics are missing.
         DataError: if the task's data are missing.
     """
-    folder = run.path / "figures"
-    folder.mkdir(exist_ok=True)
     task = run.experiment.task.build()
     model = run.load_model()
-    figures = {"training": training_curves(run.metrics())}
+    figures = {"training": training_curves(run.complete_metrics())}
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
     samples = slice_batch(next(iter(task.evaluation("test", EXAMINED))), 0, EXAMINED)
     frames = []
     with torch.inference_mode():

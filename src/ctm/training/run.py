@@ -17,6 +17,8 @@ from ctm.machine import ContinuousThoughtMachine
 from ctm.training.checkpoint import Checkpoint, checkpoints
 from ctm.training.config import Experiment
 from ctm.training.files import write_atomically
+from ctm.training.lock import is_empty, locked
+from ctm.training.metric_log import read_lines
 
 _RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # set by whatever started several processes
 
@@ -52,19 +54,27 @@ class Run:
 
         Raises:
             RunExists: if the folder is not empty.
+            RunError: if another process makes a run there at this moment.
         """
         path = Path(path)
         several = experiment.training.devices * experiment.training.nodes > 1
         if several and any(os.environ.get(rank, "0") != "0" for rank in _RANKS):
             return cls._wait(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunExists(f"{path}: exists already; go on with it, remove it, or choose another folder")
-        (path / "checkpoints").mkdir(parents=True)
-        versions = {"ctm": _version("continuous-thought-machines"), "torch": torch.__version__}
-        versions |= {"lightning": _version("lightning"), "python": platform.python_version()}
-        write_atomically(path / "environment.json", json.dumps(versions, indent=2) + "\n")
-        write_atomically(path / "config.yaml", yaml.safe_dump(experiment.to_dict(), sort_keys=False))
+        cls._require_empty(path)  # nothing is written into a folder of something else
+        path.mkdir(parents=True, exist_ok=True)
+        with locked(path):
+            cls._require_empty(path)
+            (path / "checkpoints").mkdir()
+            versions = {"ctm": _version("continuous-thought-machines"), "torch": torch.__version__}
+            versions |= {"lightning": _version("lightning"), "python": platform.python_version()}
+            write_atomically(path / "environment.json", json.dumps(versions, indent=2) + "\n")
+            write_atomically(path / "config.yaml", yaml.safe_dump(experiment.to_dict(), sort_keys=False))
         return cls(path, experiment)
+
+    @staticmethod
+    def _require_empty(path: Path) -> None:
+        if path.exists() and not (path.is_dir() and is_empty(path)):
+            raise RunExists(f"{path}: exists already; go on with it, remove it, or choose another folder")
 
     @classmethod
     def _wait(cls, path: Path, seconds: float = 60) -> "Run":
@@ -94,15 +104,35 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`, in order.
 
-        Training lines have "iteration" (steps done), "loss", "certainty", "accuracy", "learning_rate" and
+        Training lines have "iteration" (steps done), "loss", "certainty", the primary metric, "learning_rate" and
         "gradient_norm", all of that step's batch; evaluation lines have "iteration", "split", "loss" and the scores
-        of the task, and those of the test split, which come at the end, "checkpoint": "last" or "best".
+        of the task, and those of the test split, which come at the end, "checkpoint": "last" or "best". A last line
+        that was not written to its end is left out.
+
+        Raises:
+            RunError: if a line is broken.
         """
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
-            return []
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return read_lines(self.path / "metrics.jsonl")
+
+    def complete_metrics(self) -> list[dict[str, Any]]:
+        """The same lines, after a look at whether all are there that were written before the latest checkpoint.
+
+        A checkpoint of a version that did not count them yet is not looked at.
+
+        Raises:
+            RunError: if some are missing, or there is no checkpoint.
+        """
+        lines, latest = self.metrics(), self.latest()
+        found = sum(line["iteration"] <= latest.iteration for line in lines)
+        expected = latest.state().get("lines", found)
+        if found != expected:
+            last = lines[-1]["iteration"] if lines else "none"
+            raise RunError(
+                f"{self.path / 'metrics.jsonl'}: {found} lines up to the checkpoint of iteration {latest.iteration}, "
+                f"expected {expected}; the last one is of iteration {last}; bring the file back, or remove the run's "
+                "folder and train again"
+            )
+        return lines
 
     def checkpoints(self) -> list[Checkpoint]:
         """The complete checkpoints, oldest first."""

@@ -40,6 +40,7 @@ class Session:
         state: dict[str, Any] = {"iteration": -1, "seconds": 0.0, "best": {}}
         if found:
             state = found[-1].state()
+            run.complete_metrics()
             trainer.restore(found[-1], state)
         self.best: dict[str, Any] = state["best"]
         writes = self._fabric.is_global_zero
@@ -59,7 +60,7 @@ class Session:
         return iteration % every == 0 or iteration == self._config.iterations
 
     def note(self, metrics: dict[str, float] | None) -> None:
-        """DeferredGradients that a step was done, and its metrics if they were measured.
+        """Notes that a step was done, and its metrics if they were measured.
 
         Raises:
             Diverged: if they were measured and are not finite.
@@ -107,7 +108,7 @@ class Session:
             return
         self._log.sync()
         trainer, folder = self._trainer, self._run.path / "checkpoints"
-        state = trainer.state() | {"seconds": self._log.seconds, "best": self.best}
+        state = trainer.state() | {"seconds": self._log.seconds, "best": self.best, "lines": self._log.lines}
         save_checkpoint(folder, trainer.model.state_dict(), trainer.tensors(), state)
         prune(folder, self._config.keep, self.best["iteration"])
 

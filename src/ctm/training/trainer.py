@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ctm.errors import RunError
 from ctm.inputs import Inputs, slice_batch
 from ctm.randomness import generator, seed_from
 from ctm.tasks.base import Batch, Task
 from ctm.thoughts import Thoughts
 from ctm.training.checkpoint import Checkpoint
+from ctm.training.checks import check_batch, check_loss
 from ctm.training.config import Experiment
 from ctm.training.devices import reduced
 from ctm.transforms.compilation import compile_tick
@@ -62,12 +64,16 @@ class Trainer:
 
         Args:
             measure: say how it went, which waits for the device.
+
+        Raises:
+            TaskError: if the task's batch or loss is not what it should be.
         """
         config, fabric = self.config, self.fabric
         learning_rate = self.learning_rate
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         batch = self.task.batch(config.seed, self.iteration, config.batch_size)
+        check_batch(self.task, batch, "batch", config.batch_size)
         measured = []
         for part in range(config.accumulate):
             inputs, targets = fabric.to_device(self._part(batch, part))
@@ -75,6 +81,7 @@ class Trainer:
             with fabric.no_backward_sync(self._model, enabled=part + 1 < config.accumulate):
                 thoughts = self._model(inputs, ticks=self._ticks(inputs))
                 loss = self.task.loss(thoughts, targets)
+                check_loss(self.task, loss, learns=True)
                 fabric.backward(loss / config.accumulate)
             self._watch(loss)
             if measure:
@@ -86,14 +93,10 @@ class Trainer:
         self.iteration += 1
         if not measure:
             return None
-        loss, certainty, accuracy = reduced(fabric, torch.stack(measured).mean(0), "mean").tolist()
-        return {
-            "loss": loss,
-            "certainty": certainty,
-            "accuracy": accuracy,
-            "learning_rate": learning_rate,
-            "gradient_norm": norm.item(),
-        }
+        names = measured[0].keys()
+        values = torch.stack([torch.stack([part[name] for part in measured]).mean() for name in names])
+        metrics = dict(zip(names, reduced(fabric, values, "mean").tolist(), strict=True))
+        return metrics | {"learning_rate": learning_rate, "gradient_norm": norm.item()}
 
     def failed_step(self) -> int | None:
         """The first step whose loss was not finite; the last one, if only the weights are not finite."""
@@ -131,7 +134,10 @@ class Trainer:
         }
         self._optimizer.load_state_dict({**self._optimizer.optimizer.state_dict(), "state": slots})
         self._clipper.restore({name: tensors[f"clipping.{name}"] for name in self._clipper.tensors()})
-        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        try:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        except (KeyError, RuntimeError):  # PyTorch's answer to a loss scaler's state that is not one
+            raise RunError(f"{checkpoint.path / 'state.json'}: scaler does not fit training.precision") from None
         self.iteration = state["iteration"]
 
     def _ticks(self, inputs: Inputs) -> int | None:
@@ -149,11 +155,14 @@ class Trainer:
         return slice_batch(batch, start, start + size)
 
     def _watch(self, loss: Tensor) -> None:
-        """DeferredGradients a loss that is not finite, without waiting for the device."""
+        """Remembers a loss that is not finite, without waiting for the device."""
         first = (self._failed == 0) & ~loss.detach().isfinite()
         self._failed = torch.where(first, self.iteration + 1, self._failed)
 
-    def _measure(self, loss: Tensor, thoughts: Thoughts, targets: Tensor) -> Tensor:
-        """Loss, certainty and accuracy at the most certain tick, (3,)."""
-        accuracy = self.task.scores(thoughts, targets)["accuracy"].mean()
-        return torch.stack([loss, thoughts.due.certainty.amax(1).mean(), accuracy]).detach()
+    @torch.no_grad()
+    def _measure(self, loss: Tensor, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
+        """Loss, certainty at the most certain tick, accuracy where the task has it, and its primary metric, each ()."""
+        scores = self.task.scores(thoughts, targets)
+        names = [name for name in dict.fromkeys(("accuracy", self.task.primary_metric)) if name in scores]
+        measured = {"loss": loss.detach(), "certainty": thoughts.due.certainty.amax(1).mean()}
+        return measured | {name: scores[name].to(loss).mean() for name in names}

@@ -50,6 +50,20 @@ def test_every_maze_comes_once_an_epoch_and_turned_differently_the_next(cache):
     assert not torch.equal(turned.batch(0, 0, 100).inputs, epochs[0][:100])
 
 
+MOMENTS = ((0, 0), (0, 1), (1, 0))
+
+
+def test_mazes_are_those_of_the_seed_and_the_iteration(cache):
+    config = Mazes.Config(size=9, route_length=30, train_mazes=300, test_mazes=50, cache=cache, augment=False)
+    task = config.build()
+    assert len(torch.stack([task.batch(*moment, 20).inputs for moment in MOMENTS]).unique(dim=0)) == 3
+
+
+def test_how_mazes_are_turned_is_that_of_the_seed_and_the_iteration(task, monkeypatch):
+    monkeypatch.setattr("ctm.tasks.mazes.task.shuffled", lambda length, seed, start, count: torch.arange(count))
+    assert len(torch.stack([task.batch(*moment, 20).inputs for moment in MOMENTS]).unique(dim=0)) == 3
+
+
 def test_long_routes_are_cut(cache):
     config = Mazes.Config(
         size=9, route_length=4, train_mazes=300, validation_mazes=50, test_mazes=50, cache=cache, augment=False

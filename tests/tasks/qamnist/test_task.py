@@ -55,6 +55,13 @@ def test_questions_are_read_as_they_are_spelt(symbols):
     assert torch.equal(parse_question(format_question(question[0]), digits), question)
 
 
+def test_pictures_and_questions_are_those_of_the_seed_and_the_iteration():
+    task = config(digits=(2, 2), operations=(3, 3)).build()
+    batches = [task.batch(*moment, 8).inputs for moment in ((0, 0), (0, 1), (1, 0))]
+    for part in zip(*batches, strict=True):
+        assert len(torch.stack(part).unique(dim=0)) == 3
+
+
 def test_batches_have_one_shape_each_and_all_of_them_come(task):
     seen = set()
     for iteration in range(60):
