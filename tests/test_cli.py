@@ -312,7 +312,7 @@ def test_an_existing_run_is_not_overwritten(trained, capsys):
     ("change", "message"),
     [
         (lambda text: text.replace("ticks: 5", "ticks: 0"), "model.ticks = 0: expected at least 1"),
-        (lambda text: text.replace("kind: semi_dense", "kind: dens"), "kind = 'dens': expected one of dense"),
+        (lambda text: text.replace("kind: semi_dense", "kind: dens"), "kind = 'dens': unknown; expected one of dense"),
         (lambda text: text.replace("memory: 6", "memories: 6"), "no such field; did you mean 'memory'?"),
         (lambda text: text + "  }", "config.yaml"),
     ],

@@ -10,9 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
-from ctm.neurons import NeuronModels
+from ctm.neurons import NeuronModelConfig, NeuronModels, Remember
 from ctm.synapses import SynapseConfig
-from ctm.thinking import Thinking
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class PreparedNeurons(NamedTuple):
     """What a core of neurons shares between ticks."""
 
     synapses: Callable[[Tensor], Tensor]  # (o, z) (B, E + D) -> pre-activations (B, D)
-    models: Thinking  # history (B, D, M), pre-activations (B, D) -> post-activations (B, D), history (B, D, M)
+    models: Remember  # history (B, D, M), pre-activations (B, D) -> post-activations (B, D), history (B, D, M)
 
 
 class NeuronCore(Core):
@@ -81,7 +80,7 @@ class NeuronCore(Core):
         """M, how many pre-activations a neuron remembers."""
         synapses: SynapseConfig
         """How neurons are connected."""
-        models: NeuronModels.Config = NeuronModels.Config()
+        models: NeuronModelConfig = NeuronModels.Config()
         """The neuron-level models."""
 
         def validate(self) -> None:
@@ -95,7 +94,7 @@ class NeuronCore(Core):
         super().__init__()
         neurons, memory = config.neurons, config.memory
         self.synapses = config.synapses.build(observed, neurons)
-        self.models = NeuronModels(config.models, neurons, memory)
+        self.models = config.models.build(neurons, memory)
         self.start_post_activations = nn.Parameter(symmetric_uniform(neurons, bound=neurons**-0.5))
         self.start_history = nn.Parameter(symmetric_uniform(neurons, memory, bound=(neurons + memory) ** -0.5))
 

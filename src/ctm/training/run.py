@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 
-from ctm.config import ConfigError
+from ctm.config import ConfigError, load_yaml, to_yaml
 from ctm.machine import ContinuousThoughtMachine
 from ctm.training.checkpoint import Checkpoint, RunError, checkpoints
 from ctm.training.config import Experiment
@@ -51,6 +50,7 @@ class Run:
 
         Raises:
             RunExists: if the folder is not empty.
+            ConfigError: for a value that could not be read back.
         """
         path = Path(path)
         several = experiment.training.devices * experiment.training.nodes > 1
@@ -58,11 +58,12 @@ class Run:
             return cls._wait(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunExists(f"{path}: exists already; go on with it, remove it, or choose another folder")
+        text = to_yaml(experiment)
         (path / "checkpoints").mkdir(parents=True)
         versions = {"ctm": _version("continuous-thought-machines"), "torch": torch.__version__}
         versions |= {"lightning": _version("lightning"), "python": platform.python_version()}
         write_atomically(path / "environment.json", json.dumps(versions, indent=2) + "\n")
-        write_atomically(path / "config.yaml", yaml.safe_dump(experiment.to_dict(), sort_keys=False))
+        write_atomically(path / "config.yaml", text)
         return cls(path, experiment)
 
     @classmethod
@@ -82,14 +83,12 @@ class Run:
         import ctm.experiments  # noqa: F401  makes the kinds of all parts and tasks known
 
         path = Path(path)
+        if not (path / "config.yaml").exists():
+            raise RunError(f"{path}: not a run: it has no config.yaml")
         try:
-            text = (path / "config.yaml").read_text(encoding="utf-8")
-        except OSError:
-            raise RunError(f"{path}: not a run: it has no config.yaml") from None
-        try:
-            return cls(path, Experiment.from_dict(yaml.safe_load(text)))
-        except (ConfigError, yaml.YAMLError) as error:
-            raise RunError(f"{path / 'config.yaml'}: {' '.join(str(error).split())}") from None
+            return cls(path, load_yaml(Experiment, path / "config.yaml"))
+        except ConfigError as error:
+            raise RunError(str(error)) from None
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`, in order.
