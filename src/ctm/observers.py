@@ -104,6 +104,12 @@ class Observation(NamedTuple):
     attention: Any  # (B, heads, L), where there is attention, or nothing
 
 
+def require_samples(state: int, prepared: int) -> None:
+    """Raises `ValueError` unless a state has as many samples as were prepared."""
+    if state != prepared:
+        raise ValueError(f"state of {state} samples: expected {prepared}, as many as were prepared")
+
+
 class CrossAttention(Observer):
     """Multi-head attention over the features, with a query formed from synchronization (eq. 7, 8).
 
@@ -190,6 +196,7 @@ class CrossAttention(Observer):
     ) -> Observation:
         """Looks at the tokens, but for those of each sample that are `hidden`, which may not be all."""
         batch, heads = len(query), self.attention.num_heads
+        require_samples(batch, len(prepared.keys.weight) // heads)
         asked = prepared.query(query).view(batch * heads, 1, -1)  # (B heads, 1, E / heads)
         scores = at_least_float32(prepared.keys(asked))  # (B heads, 1, L)
         if hidden is not None:
@@ -234,6 +241,7 @@ class Direct(Observer):
 
     def step(self, query: None, prepared: "Sight", ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
+        require_samples(len(ticks), len(prepared.features))
         return Observation(prepared.features, None)
 
 

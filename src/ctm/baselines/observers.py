@@ -7,7 +7,7 @@ from typing import ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ctm.observers import Observation, Observer, ObserverConfig, Sight
+from ctm.observers import Observation, Observer, ObserverConfig, Sight, require_samples
 
 
 class Whole(Observer):
@@ -55,4 +55,5 @@ class Whole(Observer):
 
     def step(self, query: None, prepared: Sight, ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
+        require_samples(len(ticks), len(prepared.features))
         return Observation(prepared.features, None)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from ctm.randomness import shuffled
-from ctm.tasks.base import Batch, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
 
 
 class ArrayTask(Task):
@@ -15,9 +15,17 @@ class ArrayTask(Task):
         config: the task.
         train, test: all samples of the splits.
         train_sample: how many training samples, the same ones every time, an evaluation of "train" looks at.
+
+    Raises:
+        DataError: if a split is empty.
     """
 
     def __init__(self, config: TaskConfig, train: Batch, test: Batch, train_sample: int = 2000) -> None:
+        if not len(train.targets) or not len(test.targets):
+            raise DataError(
+                f"{len(train.targets)} samples for training and {len(test.targets)} for testing: expected at least one "
+                "of each; choose another test share"
+            )
         self.config = config
         self.train, self.test = train, test
         order = shuffled(len(train.inputs), seed=0, start=0, count=min(train_sample, len(train.inputs)))
