@@ -78,6 +78,10 @@ class QuestionsAboutDigits(Task):
         self.images = images
 
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
+        """The training batch of an iteration; over an epoch some pictures come more often than others.
+
+        Its pictures are those that `images` would give as a batch of so many, and how many there are differs.
+        """
         source = generator(seed, "questions", iteration)
         ranges = (self.config.digits, self.config.operations)
         digits, operations = (int(torch.randint(least, most + 1, (), generator=source)) for least, most in ranges)
