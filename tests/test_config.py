@@ -309,6 +309,15 @@ def test_what_yaml_cannot_hold_is_named(changes, message):
     assert str(caught.value).startswith(message)
 
 
+def test_a_part_that_its_field_does_not_know_is_not_written():
+    @dataclass(frozen=True)
+    class Blob(Shape):
+        """Of a family without abstract methods, so that it could be a base as well."""
+
+    with pytest.raises(ConfigError, match=r"^shape: kind: missing; expected one of circle, "):
+        to_yaml(Frame(Blob()))
+
+
 def test_a_file_is_read(tmp_path):
     path = tmp_path / "frame.yaml"
     path.write_text("shape: {kind: circle, radius: 1e-4}\nlimits: [0, 2]\n")
