@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/demo
 
-.PHONY: setup demo test bench lint types clean
+.PHONY: setup demo test bench lint types dependencies clean
 
 setup: $(READY)
 
@@ -24,11 +24,12 @@ demo: $(READY)
 	$(BIN)/ctm evaluate $(RUN)
 	$(BIN)/ctm think $(RUN) --index 0
 
-test: lint types
+test: lint types dependencies
 	$(BIN)/python -m pytest -n auto
 
 bench: $(READY)
-	$(BIN)/python benchmarks/speed.py --out docs/benchmarks
+	$(BIN)/python benchmarks/speed.py parity/paper-75 mazes/paper cifar10/paper digits --precision fp32 bf16 --repeats 2 \
+		--out docs/benchmarks
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -36,6 +37,9 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/ty check
+
+dependencies: $(READY)
+	$(BIN)/deptry .
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ def loaded_by(program):
     return set(done.stderr.split())
 
 
-HEAVY = {"torch", "lightning", "matplotlib", "sklearn", "PIL", "imageio", "numpy"}
+HEAVY = {"torch", "lightning", "matplotlib", "sklearn", "PIL", "imageio_ffmpeg", "numpy"}
 
 
 def test_importing_the_package_costs_nothing():
@@ -33,7 +33,7 @@ def test_help_and_mistakes_are_answered_at_once(arguments):
 
 def test_the_model_needs_neither_trainer_nor_pictures():
     modules = loaded_by("import ctm, torch; ctm.build('digits')(torch.ones(1, 1, 8, 8))")
-    assert not modules & {"lightning", "matplotlib", "sklearn", "PIL", "imageio", "tensorboard"}
+    assert not modules & {"lightning", "matplotlib", "sklearn", "PIL", "imageio_ffmpeg", "tensorboard"}
 
 
 @pytest.mark.parametrize("name", ctm.__all__)

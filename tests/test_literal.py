@@ -1,10 +1,12 @@
 """The machine against the oracle: outputs, state and the gradient of every parameter."""
 
 import copy
+from dataclasses import dataclass
 
 import hypothesis.strategies as st
 import pytest
 import torch
+from ctm.cores.baselines import Activations
 from hypothesis import given
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
@@ -171,3 +173,40 @@ def test_large_machines_agree_in_single_precision(name: str, shape: tuple[int, .
     largest = max(grad.abs().max() for grad in theirs.values())
     for name, grad in theirs.items():
         assert (mine[name] - grad).abs().max() < 1e-5 * max(grad.abs().max(), 0.1 * largest), name
+
+
+def test_cores_and_synapses_of_ones_own_are_called_as_they_are() -> None:
+    class Doubled(ctm.SynapseMLP):
+        @dataclass(frozen=True)
+        class Config(ctm.SynapseMLP.Config, kind="doubled"):
+            def build(self, observed: int, neurons: int) -> nn.Module:
+                return Doubled(self, observed, neurons)
+
+        def prepare(self):
+            connect = super().prepare()
+            return lambda x: 2 * connect(x)
+
+    class Slow(ctm.Core):
+        @dataclass(frozen=True)
+        class Config(ctm.CoreConfig, kind="slow"):
+            def build(self, observed: int) -> ctm.Core:
+                return Slow(observed, self.neurons)
+
+        def __init__(self, observed: int, neurons: int) -> None:
+            super().__init__()
+            self.linear = nn.Linear(observed, neurons)
+
+        def start(self, batch: int) -> Activations:
+            return Activations(self.linear.bias.expand(batch, -1))
+
+        def prepare(self, ticks: int) -> nn.Module:
+            return self.linear
+
+        def step(self, state: Activations, observation: Tensor, prepared: nn.Module) -> Activations:
+            return Activations((state.post_activations + prepared(observation)).tanh())
+
+    model = ctm.preset("parity/quick").model
+    for core in (model.core.replace(synapses=Doubled.Config()), Slow.Config(model.core.neurons)):
+        machine = model.replace(core=core, ticks=3).build().double()
+        signs = torch.ones(2, model.readout.answer[0], dtype=torch.float64)
+        assert_same(machine(signs).logits, ctm.literal.from_model(machine)(signs).logits)

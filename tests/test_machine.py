@@ -1,6 +1,9 @@
 import copy
 import io
 import pickle
+import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -12,6 +15,7 @@ from torch.utils import _pytree as pytree
 
 import ctm
 from ctm import ConfigError
+from ctm.baselines import feed_forward
 from ctm.certainty import certainty
 from ctm.inputs import slice_batch
 from ctm.registry import model_config
@@ -306,7 +310,7 @@ PLAIN = model_config("parity/quick")
         ({"action": ctm.NoRepresentation.Config()}, r"action = .*: expected a representation to form queries from"),
         (
             {"observer": ctm.Direct.Config(), "backbone": ctm.Identity.Config(4, 0)},
-            "action = .*: expected silence: this observer never uses_query",
+            "action = .*: expected silence: this observer never asks",
         ),
         (
             {"observer": PLAIN.observer.replace(positions=ctm.RotationalPositions.Config(2))},
@@ -342,7 +346,7 @@ def test_impossible_cores_are_refused(fields, message):
 
 
 def test_readouts_give_structured_logits():
-    readout = ctm.Readout(ctm.ClassReadout.Config(classes=5, answer=(2, 3)), 7)
+    readout = ctm.ClassReadout.Config(classes=5, answer=(2, 3)).build(7)
     x = torch.randn(4, 6, 7)
     assert readout(x).shape == (4, 6, 2, 3, 5)
     torch.testing.assert_close(readout(x)[1, 2, 1, 0], readout.linear(x[1, 2])[15:20])
@@ -365,3 +369,98 @@ def test_a_state_of_other_samples_is_refused():
     thoughts = model(torch.ones(3, 9), ticks=1)
     with pytest.raises(ValueError, match="state of 3 samples: expected 2"):
         model(torch.ones(2, 9), state=thoughts.state)
+
+
+def with_given(channels, dimensions):
+    model = ctm.preset("sort/quick" if dimensions == 0 else "digits").model
+    observer = ctm.CrossAttention.Config(8, 2) if dimensions else model.observer
+    return model.replace(backbone=ctm.Identity.Config(channels, dimensions), observer=observer).build()
+
+
+@pytest.mark.parametrize(
+    ("channels", "dimensions", "shape"),
+    [
+        (6, 2, (2, 5, 3, 3)),
+        (6, 2, (2, 6, 3)),
+        (6, 2, (6, 3, 3)),
+        (6, 1, (2, 6, 3, 3)),
+        (6, 0, (2, 5)),
+        (6, 0, (2, 6, 1)),
+    ],
+    ids=str,
+)
+def test_features_that_are_not_as_declared_are_refused(channels, dimensions, shape):
+    model = with_given(channels, dimensions)
+    expected = rf"features of shape {re.escape(str(shape))}: expected \(B, {channels}\) and then a grid of {dimensions}"
+    for take in (model, model.prepare, lambda x: ctm.think(model, x)):
+        with pytest.raises(ValueError, match=expected):
+            take(torch.randn(shape))
+
+
+@pytest.mark.parametrize("inputs", [torch.ones(6), torch.ones(()), torch.ones(0, 6)], ids=lambda x: str(tuple(x.shape)))
+def test_what_is_no_batch_is_refused(inputs):
+    model = with_given(6, 0)
+    for take in (model, model.prepare):
+        with pytest.raises(ValueError, match=r"inputs of shape \(.*\): expected"):
+            take(inputs)
+
+
+def test_whole_numbers_are_no_features():
+    with pytest.raises(ValueError, match=r"features of torch\.int64: expected floating-point numbers"):
+        with_given(6, 0)(torch.ones(2, 6, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("observer", ["attention", "direct", "whole", "in turn"])
+def test_a_step_from_a_state_of_other_samples_is_refused(observer, samples):
+    if observer == "in turn":
+        model = ctm.build("qamnist/quick")
+        prepared = model.prepare((torch.randn(2, 2, 1, 8, 8), torch.tensor([[0, -1, 1]] * 2)))
+    else:
+        model = with_given(6, 0) if observer == "direct" else with_given(6, 2)
+        if observer == "whole":
+            model = feed_forward(model.config).build()
+        prepared = model.prepare(torch.randn(2, 6, 3, 3) if observer != "direct" else torch.randn(2, 6))
+    model.step(model.start(2), prepared)
+    with pytest.raises(ValueError, match=f"state of {samples} samples: expected 2, as many as were prepared"):
+        model.step(model.start(samples), prepared)
+
+
+def test_different_numbers_of_samples_are_refused():
+    with pytest.raises(ValueError, match="inputs of 2 and 3 samples: expected equally many of each"):
+        ctm.build("qamnist/quick")(torch.randn(2, 2, 1, 8, 8), torch.tensor([[0, -1, 1]] * 3))
+
+
+def test_inputs_of_a_wrong_type_or_form_are_named():
+    """In a process of its own, where nothing but the machine itself checks them."""
+    expected = {
+        "np.zeros((2, 1, 8, 8), 'float32')": "TypeError: inputs of type numpy.ndarray: expected a torch.Tensor (B, …), "
+        "such as torch.from_numpy makes, or a tuple of several",
+        "[torch.zeros(1, 1, 8, 8)]": "TypeError: inputs of type builtins.list: expected a torch.Tensor (B, …), "
+        "such as torch.from_numpy makes, or a tuple of several",
+        "torch.zeros(1, 8, 8)": "ValueError: pictures of shape (1, 8, 8): expected (B, 1, H, W)",
+        "torch.zeros(2, 3, 8, 8)": "ValueError: pictures of shape (2, 3, 8, 8): expected (B, 1, H, W)",
+        "torch.zeros(2, 1, 8, 8, dtype=torch.uint8)": "ValueError: pictures of torch.uint8: expected floating-point "
+        "numbers, scaled as in training",
+    }
+    program = """
+import sys
+import numpy as np, torch, ctm
+models = ctm.build("digits"), ctm.MachineConfig.build(
+    ctm.preset("digits").model.replace(backbone=ctm.ResNet.Config(stages=1, input_channels=1))
+)
+for line in sys.stdin:
+    said = set()
+    for model in models:
+        for take in (model, model.prepare, lambda x: ctm.think(model, x), lambda x: list(ctm.think_stream(model, [x]))):
+            try:
+                take(eval(line))
+            except Exception as error:
+                said.add(f"{type(error).__name__}: {error}")
+            else:
+                said.add("no error")
+    print(*said)
+"""
+    lines = "".join(f"{line}\n" for line in expected)
+    done = subprocess.run([sys.executable, "-c", program], input=lines, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == list(expected.values()), done.stderr

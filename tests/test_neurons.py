@@ -1,12 +1,15 @@
 import math
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 from torch.nn import functional as F
 
+import ctm
 from ctm import ConfigError, NeuronModels
 from machines import perturbed
 
@@ -111,3 +114,82 @@ def test_gradients_are_right():
 def test_impossible_models_are_refused(fields, message):
     with pytest.raises(ConfigError, match=f"^{message}$"):
         NeuronModels.Config(**fields)
+
+
+class Weighted(ctm.HistoryModel):
+    """One weight for every neuron and every moment."""
+
+    @dataclass(frozen=True)
+    class Config(ctm.NeuronModelConfig, kind="weighted"):
+        scale: float = 1.0
+
+        def build(self, neurons, memory):
+            return Weighted(self.scale, neurons, memory)
+
+    def __init__(self, scale, neurons, memory):
+        super().__init__()
+        self.weight = nn.Parameter(scale * torch.randn(neurons, memory))
+
+    def forward(self, history):
+        return (history * self.weight).sum(-1).tanh()
+
+
+def with_own_models(models):
+    config = ctm.preset("parity/quick").model
+    core = ctm.NeuronCore.Config(32, 4, ctm.SynapseMLP.Config(), models)
+    return config.replace(ticks=6, core=core)
+
+
+def test_a_model_of_ones_own_is_a_function_of_histories():
+    history, newest = torch.randn(2, 3, 4), torch.randn(2, 3)
+    models = Weighted.Config().build(3, 4)
+    for ticks in (0, 5):
+        post_activations, remembered = models.prepare(ticks)(history, newest)
+        torch.testing.assert_close(remembered, torch.cat([history[..., 1:], newest.unsqueeze(-1)], dim=-1))
+        torch.testing.assert_close(post_activations, models(remembered))
+
+
+def test_a_machine_thinks_with_a_model_of_ones_own_as_its_oracle_does():
+    config = with_own_models(Weighted.Config(2.0))
+    assert ctm.MachineConfig.from_dict(config.to_dict()) == config
+    model = config.build().double()
+    assert isinstance(model.core.models, Weighted)
+    signs = torch.randint(2, (3, config.readout.answer[0])).double() * 2 - 1
+    ours, expected = (
+        torch.autograd.grad(machine(signs).logits.square().sum(), list(model.parameters()), allow_unused=True)
+        for machine in (model, ctm.literal.from_model(model))
+    )
+    for gradient, other in zip(ours, expected, strict=True):
+        torch.testing.assert_close(gradient, other)
+    answers = ctm.think(model.eval(), signs, until=1.0, batch=2).answers
+    torch.testing.assert_close(answers, model(signs).at("most_certain"))
+
+
+def test_a_subclass_of_our_models_builds_what_it_says():
+    class Halved(NeuronModels):
+        @dataclass(frozen=True)
+        class Config(NeuronModels.Config, kind="halved"):
+            def build(self, neurons, memory):
+                return Halved(self, neurons, memory)
+
+        def prepare(self, ticks=0):
+            remember = super().prepare(ticks)
+
+            def halved(history, newest):
+                post_activations, history = remember(history, newest)
+                return post_activations / 2, history
+
+            return halved
+
+    model = with_own_models(Halved.Config(4)).build()
+    plain = with_own_models(NeuronModels.Config(4)).build()
+    plain.load_state_dict(model.state_dict())
+    signs = torch.ones(2, model.config.readout.answer[0])
+    assert not torch.equal(model(signs).logits, plain(signs).logits)
+    torch.testing.assert_close(model(signs).logits, ctm.literal.from_model(model)(signs).logits)
+
+
+def test_a_configuration_without_a_kind_means_our_models():
+    data = ctm.preset("parity/quick").to_dict()
+    del data["model"]["core"]["models"]["kind"]
+    assert ctm.Experiment.from_dict(data) == ctm.preset("parity/quick")

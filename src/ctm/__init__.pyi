@@ -38,6 +38,8 @@ from .losses import two_tick_loss as two_tick_loss
 from .machine import ContinuousThoughtMachine as ContinuousThoughtMachine
 from .machine import MachineConfig as MachineConfig
 from .machine import State as State
+from .neurons import HistoryModel as HistoryModel
+from .neurons import NeuronModelConfig as NeuronModelConfig
 from .neurons import NeuronModels as NeuronModels
 from .observers import CrossAttention as CrossAttention
 from .observers import Direct as Direct

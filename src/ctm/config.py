@@ -5,13 +5,15 @@ or beside the class it builds. A family of interchangeable parts (backbones, pai
 member names itself with `kind`, and this is how a YAML file says which one it means:
 
     backbone: {kind: resnet, depth: 18, stages: 1}
+
+A kind belongs to one class of a family, and every class of a family that can be built has one.
 """
 
 import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, Union
 
@@ -26,13 +28,22 @@ class Config:
     """Base of all configurations: immutable, checked on construction, convertible to and from dictionaries.
 
     Subclasses are frozen dataclasses. Field types are checked when an object is made; `validate` adds what types
-    cannot say. `kind` names a member of a family of alternatives.
+    cannot say. `kind` names a member of a family of alternatives, as in `class Mine(SynapseConfig, kind="mine")`.
     """
 
     kind: ClassVar[str | None] = None
+    default_kind: ClassVar[str | None] = None
+    """Of a family: which member it is that data without a kind describe."""
 
     def __init_subclass__(cls, kind: str | None = None) -> None:
-        cls.kind = kind
+        cls.kind = cls.__dict__.get("kind") if kind is None else kind
+        if cls.kind is not None:
+            _join_families(cls)
+        elif _lacks_a_kind(cls):
+            raise ConfigError(
+                f"{_full_name(cls)}: a part without a kind could not be read back from a configuration file; "
+                f'name it: class {cls.__name__}({cls.__bases__[0].__name__}, kind="…")'
+            )
 
     def __post_init__(self) -> None:
         for name, hint in _fields(type(self)).items():
@@ -91,15 +102,61 @@ class Config:
     @classmethod
     def _member(cls: type[ConfigT], data: dict[str, Any], where: str) -> tuple[type[ConfigT], dict[str, Any]]:
         """The member of the family `cls` that `data` describes, and the data without its `kind`."""
-        members = {member.kind: member for member in _descendants(cls) if member.kind is not None}
+        families = [_MEMBERS.get(family, {}) for family in _families(cls)]
+        members = {kind: member for family in families for kind, member in family.items() if issubclass(member, cls)}
         if not members:
             return cls, data
-        kind = data.pop("kind", cls.kind)
-        if kind not in members:
+        at = f"{where}: " if where else ""
+        kind = data.pop("kind", cls.kind or cls.default_kind)
+        if kind is None:
+            raise ConfigError(f"{at}kind: missing; expected one of {', '.join(sorted(members))}")
+        if kind not in list(members):  # a list, since what is compared may be anything
             raise ConfigError(
-                f"{where or 'configuration'}: kind = {kind!r}: expected one of {', '.join(sorted(members))}"
+                f"{at}kind = {kind!r}: unknown; expected one of {', '.join(sorted(members))}; "
+                "if it is a part of your own, import the module that defines it first"
             )
-        return members[kind], data  # ty: ignore[invalid-explicit-return]
+        return members[kind], data
+
+
+_MEMBERS: dict[type[Config], dict[str, type[Config]]] = {}
+"""All classes that have a kind, by family and kind."""
+
+
+def _families(cls: type[Config]) -> list[type[Config]]:
+    """The bases of the families that a class belongs to, itself perhaps."""
+    return [base for base in cls.__mro__ if issubclass(base, Config) and Config in base.__bases__]
+
+
+def _join_families(cls: type[Config]) -> None:
+    """Makes a class the member of its kind, and of the same class defined again, as in a notebook, the latest one.
+
+    Raises:
+        ConfigError: if another class has that kind.
+    """
+    for family in _families(cls):
+        others = {kind: m for kind, m in _MEMBERS.get(family, {}).items() if _full_name(m) != _full_name(cls)}
+        if cls.kind in others:
+            raise ConfigError(
+                f"kind = {cls.kind!r}: {_full_name(cls)} and {_full_name(others[cls.kind])} have the same one; "
+                f"choose another for one of them"
+            )
+        _MEMBERS[family] = others | {str(cls.kind): cls}
+
+
+def _lacks_a_kind(cls: type[Config]) -> bool:
+    """Whether a class without a kind can be built and others of its family can be meant as well."""
+    in_a_family = any(
+        base.kind is not None or _is_abstract(base) for base in cls.__mro__[1:-1] if issubclass(base, Config)
+    )
+    return in_a_family and not _is_abstract(cls)
+
+
+def _is_abstract(cls: type) -> bool:
+    return any(getattr(getattr(cls, name), "__isabstractmethod__", False) for name in dir(cls))
+
+
+def _full_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def load_yaml(cls: type[ConfigT], path: Path) -> ConfigT:
@@ -109,10 +166,42 @@ def load_yaml(cls: type[ConfigT], path: Path) -> ConfigT:
         ConfigError: if the file is missing, is not YAML, or does not describe a `cls`; the message names the file.
     """
     content = read_yaml(path)
+    if content is None:
+        raise ConfigError(f"{path}: empty: expected the fields of a configuration")
     try:
         return cls.from_dict(content)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def to_yaml(config: Config) -> str:
+    """A configuration as YAML from which `load_yaml` makes an equal one.
+
+    Raises:
+        ConfigError: for a value that YAML cannot hold or gives back as another one, with the path of its field.
+    """
+    _require_readable(config, "")
+    text = yaml.safe_dump(config.to_dict(), sort_keys=False)
+    type(config).from_dict(yaml.safe_load(text))  # finds a part that its field does not know
+    return text
+
+
+def _require_readable(config: Config, at: str) -> None:
+    for name, hint in _fields(type(config)).items():
+        value = getattr(config, name)
+        if isinstance(value, Config):
+            _require_readable(value, f"{at}{name}.")
+            continue
+        try:
+            again = _parse(yaml.safe_load(yaml.safe_dump(_plain(value))), hint, at + name)
+            same = again == value or repr(again) == repr(value)  # nan is not equal to itself
+        except (yaml.YAMLError, ConfigError):
+            same = False
+        if not same:
+            raise ConfigError(
+                f"{at}{name} = {value!r}: YAML cannot hold a {_full_name(type(value))}; "
+                "expected text, numbers, true, false or nothing, or a list of them"
+            )
 
 
 def read_yaml(path: Path) -> Any:
@@ -125,14 +214,12 @@ def read_yaml(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-
-
-def _descendants(cls: type[Config]) -> Iterator[type[Config]]:
-    yield cls
-    for child in cls.__subclasses__():
-        yield from _descendants(child)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text in UTF-8: {error}") from None
+    except (ValueError, yaml.YAMLError) as error:  # a ValueError for such as 2024-13-01, no date
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def _fields(cls: Any) -> dict[str, Any]:
@@ -165,7 +252,7 @@ def _conforms(value: Any, hint: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
+    return hint is Any or isinstance(value, origin or hint)
 
 
 def _parse(value: Any, hint: Any, where: str) -> Any:
@@ -187,7 +274,7 @@ def _parse(value: Any, hint: Any, where: str) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, Config):
         return value.to_dict()
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _describe(hint: Any) -> str:

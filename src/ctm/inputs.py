@@ -14,8 +14,37 @@ TreeT = TypeVar("TreeT")
 
 
 def as_tuple(inputs: Inputs) -> tuple[Tensor, ...]:
-    """The tensors of the inputs, which may be a single one."""
-    return (inputs,) if isinstance(inputs, Tensor) else inputs
+    """The tensors of the inputs, which may be a single one.
+
+    Raises:
+        TypeError: if they are none.
+    """
+    tensors = inputs if isinstance(inputs, tuple) else (inputs,)
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            kind = f"{type(tensor).__module__}.{type(tensor).__qualname__}"
+            expected = "a torch.Tensor (B, …), such as torch.from_numpy makes, or a tuple of several"
+            raise TypeError(f"inputs of type {kind}: expected {expected}")
+    return tensors
+
+
+def require_batch(inputs: Inputs) -> int:
+    """B, how many samples there are to think about.
+
+    Raises:
+        TypeError: for what is no tensor.
+        ValueError: if there is no sample, no dimension for samples, or not the same number in each tensor.
+    """
+    tensors = as_tuple(inputs)
+    for tensor in tensors:
+        shape = tuple(tensor.shape)
+        if len(shape) < 2:
+            raise ValueError(f"inputs of shape {shape}: expected (B, …); for a single sample x.unsqueeze(0)")
+        if shape[0] == 0:
+            raise ValueError(f"inputs of shape {shape}: expected at least one sample")
+        if shape[0] != tensors[0].shape[0]:
+            raise ValueError(f"inputs of {tensors[0].shape[0]} and {shape[0]} samples: expected equally many of each")
+    return tensors[0].shape[0]
 
 
 def count(inputs: Inputs) -> int:

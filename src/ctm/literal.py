@@ -3,7 +3,8 @@
 One tick after the other, nothing shared between ticks, with the costs of the original: the attention module is called
 with the unchanged keys and values at every tick, histories are concatenated, neuron-level models are an einsum, and
 predictions are written tick by tick. Listing 1 drops the wrong end of the history and Listing 4 takes the argmax of
-the losses; here both follow the equations.
+the losses; here both follow the equations. A core, synapses or neuron-level models of one's own, which are in no
+listing, are called as the machine calls them, with nothing kept between ticks.
 
     oracle = ctm.literal.from_model(model)      # shares the model's parameters
     oracle(x, ticks=10).logits                  # the same numbers as model(x, ticks=10).logits
@@ -18,13 +19,14 @@ from torch.nn import functional as F
 
 from ctm.cores.lstm import LSTMCore, LSTMState
 from ctm.cores.memoryless import Activations, FeedForwardCore, SynapseCore
-from ctm.cores.neuron import NeuronState
+from ctm.cores.neuron import NeuronCore, NeuronState
 from ctm.inputs import Inputs, as_tuple
 from ctm.kernels.neuron_pass import dropout
 from ctm.machine import ContinuousThoughtMachine, State
+from ctm.neurons import NeuronModels
 from ctm.observers.attention import CrossAttention
 from ctm.observers.scheduled import Scheduled
-from ctm.synapses import SynapseMLP
+from ctm.synapses import SynapseMLP, SynapseUNet
 from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
 from ctm.thoughts import Record, Thoughts
 
@@ -135,6 +137,8 @@ def recur(core: Any, state: Any, observed: Tensor) -> Any:
     """Listing 1: synapses, histories and neuron-level models; or the baseline that stands in their place."""
     if isinstance(core, FeedForwardCore):
         return Activations(core.layers(observed))
+    if not isinstance(core, LSTMCore | SynapseCore | NeuronCore):
+        return core.step(state, observed, core.prepare(0))
     joined = torch.cat([observed, state.post_activations], dim=1)
     if isinstance(core, LSTMCore):
         before = tuple(part.transpose(0, 1).contiguous() for part in (state.hidden, state.cell))  # (layers, B, D)
@@ -143,16 +147,20 @@ def recur(core: Any, state: Any, observed: Tensor) -> Any:
     pre_activations = synapses(core.synapses, joined)
     if isinstance(core, SynapseCore):
         return Activations(pre_activations)
+    if type(core.models) is not NeuronModels:
+        return NeuronState(*core.models.prepare(0)(state.history, pre_activations))
     history = torch.cat([state.history[:, :, 1:], pre_activations.unsqueeze(-1)], dim=-1)
     return NeuronState(neuron_level_models(core.models, history), history)
 
 
 def synapses(model: Any, x: Tensor) -> Tensor:
     """Appendix C.1."""
-    if isinstance(model, SynapseMLP):
+    if type(model) is SynapseMLP:
         for layer in model:
             x = layer(x)
         return x
+    if type(model) is not SynapseUNet:
+        return model.prepare()(x)
     levels = [model.first(x)]
     for down in model.down:
         levels.append(down(levels[-1]))

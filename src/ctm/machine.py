@@ -17,7 +17,7 @@ from ctm.backbones.base import BackboneConfig
 from ctm.config import Config
 from ctm.cores.base import CoreConfig
 from ctm.errors import ConfigError
-from ctm.inputs import Inputs, as_tuple
+from ctm.inputs import Inputs, as_tuple, require_batch
 from ctm.observers.base import Observation, ObserverConfig
 from ctm.readouts import ReadoutConfig
 from ctm.synchronization import NoRepresentation, RepresentationConfig
@@ -54,7 +54,7 @@ class MachineConfig(Config):
             "action",
             "a representation to form queries from"
             if self.observer.uses_query
-            else "silence: this observer never uses_query",
+            else "silence: this observer never asks",
         )
         self.observer.check(self.backbone.dimensions)
         claimed = self.action.exclusive_neurons + self.output.exclusive_neurons
@@ -127,11 +127,12 @@ class ContinuousThoughtMachine(nn.Module):
             the answers of all ticks with their certainty, and the state to go on from.
 
         Raises:
-            ValueError: if `ticks` is not positive, the state is one of another number of samples, or the observer
-                takes more or fewer tensors.
+            TypeError: if `x` is no tensor.
+            ValueError: if `ticks` is not positive, the state is one of another number of samples, the observer takes
+                more or fewer tensors, or there is no sample or none of the shape that the backbone takes.
         """
         inputs = (*as_tuple(x), *others)
-        batch, shown = len(inputs[0]), self.observer.shown(inputs)
+        batch, shown = require_batch(inputs), self.observer.shown(inputs)
         ticks = shown + self.config.ticks if ticks is None else ticks
         if ticks < 1:
             raise ValueError(f"ticks = {ticks}: expected at least 1")
@@ -158,11 +159,27 @@ class ContinuousThoughtMachine(nn.Module):
             x: a batch of what the backbone takes, or a tuple of that and what the observer takes besides.
             ticks: how many steps will follow each other, so that their histories can share a buffer; 0 makes every
                 `step` a pure function, which may be called in any order and for ever.
+
+        Raises:
+            TypeError, ValueError: for inputs that the machine does not take, as in `forward`.
         """
+        require_batch(x)
         x, *others = as_tuple(x)
         features = self.backbone(x)  # (B, C, *grid)
+        self._check(features)
         observer = self.observer.prepare((features, *others) if others else features)
         return Prepared(observer, self.core.prepare(ticks), self.action.prepare(), self.output.prepare())
+
+    def _check(self, features: Tensor) -> None:
+        """Raises `ValueError` if features are not what the backbone's configuration declares."""
+        backbone, shape = self.config.backbone, tuple(features.shape)
+        if len(shape) != 2 + backbone.dimensions or shape[1] != backbone.channels:
+            raise ValueError(
+                f"features of shape {shape}: expected (B, {backbone.channels}) and then a grid of "
+                f"{backbone.dimensions} dimensions, as the configuration of the backbone {backbone.kind!r} says"
+            )
+        if not features.is_floating_point():
+            raise ValueError(f"features of {features.dtype}: expected floating-point numbers")
 
     def start(self, batch: int) -> State:
         """The learned state before the first tick, for `batch` samples."""

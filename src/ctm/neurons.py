@@ -1,12 +1,66 @@
 """Neuron-level models: every neuron applies its own little network to its own history (section 3.3, Listing 2)."""
 
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from ctm.config import Config
 from ctm.kernels.neuron_pass import Layer, NeuronPass
+
+Remember = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From a history (B, D, M) and the newest pre-activations (B, D) to post-activations (B, D) and the next history."""
+
+
+class NeuronModelConfig(Config):
+    """Base of the neuron-level models."""
+
+    default_kind: ClassVar[str | None] = "gated"
+
+    @abstractmethod
+    def build(self, neurons: int, memory: int) -> Any:
+        """Makes the models of all neurons.
+
+        Args:
+            neurons: D.
+            memory: M, the length of a history.
+
+        Returns:
+            a module whose `prepare(ticks)` gives what maps, once per tick, the history (B, D, M) and the newest
+            pre-activations (B, D) to post-activations (B, D) and the history with the newest column at its end and
+            without its first. `ticks` is as for `ContinuousThoughtMachine.prepare`. `HistoryModel` has all of that.
+        """
+
+
+class HistoryModel(nn.Module):
+    """Base of neuron-level models of one's own: its `forward` maps histories to post-activations, and that is all.
+
+    >>> class Mean(ctm.HistoryModel):
+    ...     @dataclass(frozen=True)
+    ...     class Config(ctm.NeuronModelConfig, kind="mean"):
+    ...         def build(self, neurons, memory):
+    ...             return Mean()
+    ...
+    ...     def forward(self, history):  # (B, D, M), the newest last
+    ...         return history.mean(-1)  # (B, D)
+    """
+
+    def forward(self, history: Float[Tensor, "B D M"]) -> Float[Tensor, "B D"]:
+        """What the neurons make of what they remember."""
+        raise NotImplementedError
+
+    def prepare(self, ticks: int = 0) -> Remember:
+        """The models for use at every tick of a pass, as a pure function."""
+
+        def remember(history: Tensor, newest: Tensor) -> tuple[Tensor, Tensor]:
+            history = torch.cat([history[..., 1:], newest.unsqueeze(-1)], dim=-1)  # (B, D, M)
+            return self(history), history
+
+        return remember
 
 
 class NeuronModels(nn.Module):
@@ -17,7 +71,7 @@ class NeuronModels(nn.Module):
     """
 
     @dataclass(frozen=True)
-    class Config(Config):
+    class Config(NeuronModelConfig, kind="gated"):
         """Shape of every neuron's private model."""
 
         hidden: int | None = 16
@@ -30,6 +84,9 @@ class NeuronModels(nn.Module):
         def validate(self) -> None:
             self.require(self.hidden is None or self.hidden >= 1, "hidden", "at least 1, or nothing")
             self.require(0 <= self.dropout < 1, "dropout", "0 <= dropout < 1")
+
+        def build(self, neurons: int, memory: int) -> "NeuronModels":
+            return NeuronModels(self, neurons, memory)
 
     def __init__(self, config: "NeuronModels.Config", neurons: int, memory: int) -> None:
         super().__init__()

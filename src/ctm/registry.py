@@ -53,7 +53,7 @@ def preset(name: str) -> Experiment | MachineConfig:
     known = _known()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+        hint = f"did you mean {close[0]!r}?" if close else "'ctm presets' and ctm.presets() list them"
         raise ConfigError(f"preset = {name!r}: unknown; {hint}")
     make, _ = known[name]
     return make()

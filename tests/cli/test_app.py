@@ -254,6 +254,19 @@ def test_help_of_a_preset_shows_its_settings(capsys):
         (["train", "digitz"], "preset = 'digitz': unknown; did you mean 'digits'?"),
         (["train", "imagenet/paper"], "preset = 'imagenet/paper': a model without a task, which cannot be trained yet"),
         (["train", "none.yaml"], "none.yaml: no such file"),
+        (["train", "xyzzy"], "preset = 'xyzzy': unknown; 'ctm presets' and ctm.presets() list them"),
+        (["train", "mytask.py"], "preset = 'mytask.py': a Python file is not a preset; 'ctm presets' lists them"),
+        (["compare", "mytask.py"], "preset = 'mytask.py': a Python file is not a preset"),
+        (["train", "digits", "extra"], "Unused Tokens: ['extra']"),
+        (["train", "digits", "--resume", "x"], "train: digits is new, --resume x goes on with a run: give one of them"),
+        (["train", "digits", "--task.test-share", "0.99999"], "0 samples for training and 1797 for testing: expected"),
+        (["train", "digits", "--task.test-share", "0.0001"], "1797 samples for training and 0 for testing: expected"),
+        (["train", "digits", "--task.test-share", "nan"], "task.test_share = nan: expected between 0 and 1"),
+        (["train", "digits", "--training.optimizer.learning-rate", "nan"], "learning_rate = nan: expected above 0"),
+        (["train", "digits", "--model.readout.classes", "5"], "the task 'digits' as configured needs {'classes': 10"),
+        (["evaluate", "nowhere", "--until", "2"], "until = 2.0: expected a certainty above 0 and at most 1"),
+        (["compare"], "compare: name the presets"),
+        (["compare", "digits", "--seeds", "a"], 'Invalid value for --seeds: unable to convert "a"'),
         (["train", "digits", "--nope", "3"], "Unknown option: --nope"),
         (["train", "digits", "--model.ticks", "abc"], 'Invalid value for --model.ticks: unable to convert "abc"'),
         (["train", "digits", "--model.ticks", "0"], "model.ticks = 0: expected at least 1"),
@@ -301,6 +314,35 @@ def test_mistakes_about_a_run_change_nothing(trained, arguments, message, tmp_pa
     assert contents(trained) == before
 
 
+FILES = {
+    "empty.yaml": (b"", "empty: expected the fields of a configuration"),
+    "bytes.yaml": (b"\xff\xfe\xfa", "not a text in UTF-8"),
+    "date.yaml": (b"task: 2024-13-01", "not YAML: month must be in 1..12"),
+    "kind.yaml": (b"task: {kind: mine}", "import the module that defines it first"),
+    "lacks.yaml": (b"task: {}", "task: kind: missing; expected one of digits"),
+    "folder.yaml": (None, "cannot be read: Is a directory"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("command", ["train", "compare", "evaluate"])
+def test_files_that_are_no_configuration_are_named(name, command, tmp_path, capsys):
+    content, message = FILES[name]
+    path = tmp_path / ("config.yaml" if command == "evaluate" else name)
+    path.mkdir() if content is None else path.write_bytes(content)
+    error = refused(capsys, command, path.parent if command == "evaluate" else path)
+    assert f"{path}: " in error
+    assert message in error
+
+
+def test_a_task_that_draws_nothing_says_so(run, capsys, monkeypatch):
+    monkeypatch.setattr("ctm.tasks.parity.Parity.animate", lambda *_: iter(()))
+    assert said(capsys, "think", run).splitlines()[-1] == "animation: none, since this task draws no frame"
+    names = {Path(line).name for line in said(capsys, "figures", run).splitlines()}
+    assert "training.png" in names
+    assert not {"thinking.gif", "thinking.mp4"} & names
+
+
 def test_an_existing_run_is_not_overwritten(trained, capsys):
     before = contents(trained)
     error = refused(capsys, "train", "parity/quick", "--run", trained, *TINY)
@@ -312,7 +354,7 @@ def test_an_existing_run_is_not_overwritten(trained, capsys):
     ("change", "message"),
     [
         (lambda text: text.replace("ticks: 5", "ticks: 0"), "model.ticks = 0: expected at least 1"),
-        (lambda text: text.replace("kind: semi_dense", "kind: dens"), "kind = 'dens': expected one of dense"),
+        (lambda text: text.replace("kind: semi_dense", "kind: dens"), "kind = 'dens': unknown; expected one of dense"),
         (lambda text: text.replace("memory: 6", "memories: 6"), "no such field; did you mean 'memory'?"),
         (lambda text: text + "  }", "config.yaml"),
     ],

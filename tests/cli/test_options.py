@@ -178,7 +178,7 @@ def test_mistakes_of_a_comparison_name_the_model(arguments, message):
         ("- a", "expected a line NAME: PRESET"),
         ("a: 3", "expected a line NAME: PRESET"),
         ("'.': digits", "expected a line NAME: PRESET"),
-        ("a: {", "while parsing"),
+        ("a: {", "not YAML: while parsing"),
     ],
 )
 def test_files_of_models_that_are_none(tmp_path, content, message):

@@ -99,7 +99,7 @@ def test_the_wrong_number_of_inputs_is_named():
     with pytest.raises(ValueError, match=r"expected two tensors: pictures \(B, n, …\) and symbols"):
         ctm.build("qamnist/quick")(torch.zeros(1, 2, 1, 8, 8))
     with pytest.raises(ValueError, match="2 tensors: expected one"):
-        ctm.build("digits")(torch.zeros(1, 1, 8, 8), QUESTION)
+        ctm.build("digits")(torch.zeros(len(QUESTION), 1, 8, 8), QUESTION)
 
 
 @pytest.mark.parametrize("name", ["repeats", "operators", "numbers"])

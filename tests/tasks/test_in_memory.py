@@ -123,3 +123,11 @@ def test_holdout_leaves_something_to_train_on(count, share):
 def test_holdout_is_decided_by_the_seed():
     first, again, other = (holdout(samples(100), 0.3, seed)[1].inputs.tolist() for seed in (0, 0, 1))
     assert first == again != other
+
+
+@pytest.mark.parametrize(("train", "test"), [(0, 3), (3, 0)])
+def test_no_split_is_empty(train, test):
+    with pytest.raises(
+        DataError, match=f"{train} samples to train on, 2 to validate and {test} to test on: expected at least one"
+    ):
+        task_of(train, test)

@@ -35,7 +35,11 @@ def nothing(self, split, size):
         ("scores", scores(mine=torch.tensor(1.0)), r"scores returned a tensor \(\) of float32 as 'mine'; expected"),
         ("scores", scores(mine=torch.ones(3)), r"scores returned a tensor \(3,\) of float32 as 'mine'; expected"),
         ("scores", scores(mine=torch.ones(20, 1, 1)), r"scores returned a tensor \(20, 1, 1\) .* as 'mine'; expected"),
-        ("primary_metric", "solved", r"scores has no 'solved' of shape \(B,\), but accuracy, .*; expected the task's primary_metric"),
+        (
+            "primary_metric",
+            "solved",
+            r"scores has no 'solved' of shape \(B,\), but accuracy, .*; expected the task's primary_metric",
+        ),
         ("primary_metric", "accuracy_by_tick", "scores has no 'accuracy_by_tick' of shape"),
         ("evaluation", lambda *_: iter(()), r"evaluation\('train'\) has no samples; expected at least one"),
         ("evaluation", nothing, r"evaluation\('train'\) returned 0 samples; expected at least one"),

@@ -1,9 +1,11 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from ctm.config import ConfigError
 from ctm.training import Run, RunError, RunExists, train
 from training.experiments import parity
 
@@ -26,6 +28,14 @@ def test_a_new_run_takes_an_empty_folder_and_no_other(tmp_path):
     run = Run.create(tmp_path / "empty", parity())
     with pytest.raises(RunExists, match="exists already"):
         Run.create(run.path, parity())
+
+
+def test_a_configuration_that_could_not_be_read_back_leaves_no_folder(tmp_path):
+    experiment = parity()
+    experiment = experiment.replace(training=experiment.training.replace(precision=np.str_("fp32")))
+    with pytest.raises(ConfigError, match=r"^training\.precision = np\.str_\('fp32'\): YAML cannot hold a numpy\.str_"):
+        Run.create(tmp_path / "run", experiment)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_without_a_configuration_is_not_a_run(tmp_path):

@@ -51,6 +51,14 @@ class Identity(nn.Module):
         return x
 
 
-def channels_last(pictures: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-    """The same pictures, laid out in memory pixel by pixel: convolutions and pools are faster that way."""
+def as_pictures(pictures: Tensor, channels: int) -> Float[Tensor, "B C H W"]:
+    """The same pictures, laid out in memory pixel by pixel: convolutions and pools are faster that way.
+
+    Raises:
+        ValueError: if they are not floating-point numbers (B, C, H, W) with C = `channels`.
+    """
+    if pictures.dim() != 4 or pictures.shape[1] != channels:
+        raise ValueError(f"pictures of shape {tuple(pictures.shape)}: expected (B, {channels}, H, W)")
+    if not pictures.is_floating_point():
+        raise ValueError(f"pictures of {pictures.dtype}: expected floating-point numbers, scaled as in training")
     return pictures.to(memory_format=torch.channels_last)

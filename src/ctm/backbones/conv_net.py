@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ctm.backbones.base import BackboneConfig, channels_last
+from ctm.backbones.base import BackboneConfig, as_pictures
 
 
 class ConvNet(nn.Module):
@@ -40,6 +40,7 @@ class ConvNet(nn.Module):
 
     def __init__(self, config: "ConvNet.Config") -> None:
         super().__init__()
+        self.input_channels = config.input_channels
         layers: list[nn.Module] = []
         channels = config.input_channels
         for width, pool in zip(config.widths, config.pools, strict=True):
@@ -49,4 +50,4 @@ class ConvNet(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Float[Tensor, "B _in _H _W"]) -> Float[Tensor, "B C H W"]:
-        return self.layers(channels_last(x))
+        return self.layers(as_pictures(x, self.input_channels))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ctm.backbones.base import BackboneConfig, channels_last
+from ctm.backbones.base import BackboneConfig, as_pictures
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 4, 36, 3)}
 """Residual blocks of each stage. The authors' 152 has 4 blocks in its second stage, where He et al. have 8: their
@@ -67,7 +67,7 @@ class ResNet(nn.Module):
             self.stages.append(blocks)
 
     def forward(self, x: Float[Tensor, "B _in _H _W"]) -> Float[Tensor, "B C H W"]:
-        return self.stages(self.stem(self.colours(channels_last(x))))
+        return self.stages(self.stem(self.colours(as_pictures(x, self.colours.in_channels))))
 
 
 class Residual(nn.Module):

@@ -300,7 +300,8 @@ def think(
         return
     name = "text" if text is not None else input.stem if input else index or 0
     output = output or run / "figures" / f"think-{name}.gif"
-    print(f"animation: {save_animation(task.animate(thoughts, inputs, target), output)}")
+    frames = list(task.animate(thoughts, inputs, target))
+    print(f"animation: {save_animation(frames, output) if frames else 'none, since this task draws no frame'}")
 
 
 def _open(run: Path, ticks: int | None) -> Any:
@@ -322,15 +323,14 @@ def presets(name: str | None = None, /) -> None:
     name:
         Which one to show.
     """
-    import yaml
-
+    from ctm.config import to_yaml
     from ctm.registry import preset, presets, summary
 
     if name is None:
         width = max(map(len, presets()))
         print("\n".join(f"{known:{width}}  {summary(known)}" for known in presets()))
     else:
-        print(yaml.safe_dump(preset(name).to_dict(), sort_keys=False), end="")
+        print(to_yaml(preset(name)), end="")
 
 
 if __name__ == "__main__":

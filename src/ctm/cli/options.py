@@ -125,6 +125,8 @@ def load_experiment(preset: str) -> Any:
     from ctm.training import Experiment
 
     tasks.load()
+    if preset.endswith(".py"):
+        raise ConfigError(f"preset = {preset!r}: a Python file is not a preset; 'ctm presets' lists them")
     experiment = load_yaml(Experiment, Path(preset)) if preset.endswith((".yaml", ".yml")) else find(preset)
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.cores.base import Core, CoreConfig, symmetric_uniform
-from ctm.kernels.neuron_pass import NeuronPass
-from ctm.neurons import NeuronModels
+from ctm.neurons import NeuronModelConfig, NeuronModels, Remember
 from ctm.synapses import SynapseConfig
 
 
@@ -30,7 +29,7 @@ class PreparedNeurons(NamedTuple):
     """What a core of neurons shares between ticks."""
 
     synapses: Callable[[Tensor], Tensor]  # (o, z) (B, E + D) -> pre-activations (B, D)
-    models: NeuronPass  # history (B, D, M), pre-activations (B, D) -> post-activations (B, D), history (B, D, M)
+    models: Remember  # history (B, D, M), pre-activations (B, D) -> post-activations (B, D), history (B, D, M)
 
 
 class NeuronCore(Core):
@@ -49,7 +48,7 @@ class NeuronCore(Core):
         """M, how many pre-activations a neuron remembers."""
         synapses: SynapseConfig
         """How neurons are connected."""
-        models: NeuronModels.Config = NeuronModels.Config()
+        models: NeuronModelConfig = NeuronModels.Config()
         """The neuron-level models."""
 
         def validate(self) -> None:
@@ -63,7 +62,7 @@ class NeuronCore(Core):
         super().__init__()
         neurons, memory = config.neurons, config.memory
         self.synapses = config.synapses.build(observed, neurons)
-        self.models = NeuronModels(config.models, neurons, memory)
+        self.models = config.models.build(neurons, memory)
         self.start_post_activations = nn.Parameter(symmetric_uniform(neurons, bound=neurons**-0.5))
         self.start_history = nn.Parameter(symmetric_uniform(neurons, memory, bound=(neurons + memory) ** -0.5))
 

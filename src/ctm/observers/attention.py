@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ctm.kernels.deferred import SharedProduct, linear
 from ctm.kernels.precision import at_least_float32
-from ctm.observers.base import Observation, Observer, ObserverConfig
+from ctm.observers.base import Observation, Observer, ObserverConfig, require_samples
 from ctm.positions import NoPositions, PositionConfig
 
 
@@ -121,6 +121,7 @@ class CrossAttention(Observer):
     ) -> Observation:
         """Looks at the tokens, but for those of each sample that are `hidden`, which may not be all."""
         batch, heads = len(query), self.attention.num_heads
+        require_samples(batch, len(prepared.keys.weight) // heads)
         asked = prepared.query(query).view(batch * heads, 1, -1)  # (B heads, 1, E / heads)
         scores = at_least_float32(prepared.keys(asked))  # (B heads, 1, L)
         if hidden is not None:

@@ -66,8 +66,14 @@ class Observer(nn.Module):
         """Looks once.
 
         Args:
-            query: the action representation, where the observer uses_query.
+            query: the action representation, where the observer asks.
             prepared: what `prepare` gave.
             ticks: how many ticks each sample has thought already.
         """
         raise NotImplementedError
+
+
+def require_samples(state: int, prepared: int) -> None:
+    """Raises `ValueError` unless a state has as many samples as were prepared."""
+    if state != prepared:
+        raise ValueError(f"state of {state} samples: expected {prepared}, as many as were prepared")

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ctm.observers.base import Observation, Observer, ObserverConfig
+from ctm.observers.base import Observation, Observer, ObserverConfig, require_samples
 
 
 class FixedObservation(NamedTuple):
@@ -50,6 +50,7 @@ class Direct(Observer):
 
     def step(self, query: None, prepared: FixedObservation, ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
+        require_samples(len(ticks), len(prepared.features))
         return Observation(prepared.features, None)
 
 
@@ -98,4 +99,5 @@ class Pooling(Observer):
 
     def step(self, query: None, prepared: FixedObservation, ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
+        require_samples(len(ticks), len(prepared.features))
         return Observation(prepared.features, None)

@@ -1,6 +1,7 @@
 """What every readout offers: answers from the output representation, and how sure each is."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from ctm.config import Config
 
 class ReadoutConfig(Config):
     """Base of the readouts."""
+
+    default_kind: ClassVar[str | None] = "classes"
 
     @property
     @abstractmethod

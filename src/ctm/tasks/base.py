@@ -1,4 +1,4 @@
-"""What the training engine uses_query of a task: batches, a loss, scores."""
+"""What the training engine asks of a task: batches, a loss, scores."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

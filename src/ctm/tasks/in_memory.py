@@ -16,11 +16,20 @@ class InMemoryTask(Task):
         config: the task.
         train, validation, test: all samples of the splits.
         train_sample: how many training samples, the same ones every time, an evaluation of "train" looks at.
+
+    Raises:
+        DataError: if a split is empty.
     """
 
     def __init__(
         self, config: TaskConfig, train: Batch, validation: Batch, test: Batch, train_sample: int = 2000
     ) -> None:
+        counts = [len(split.targets) for split in (train, validation, test)]
+        if not all(counts):
+            raise DataError(
+                f"{counts[0]} samples to train on, {counts[1]} to validate and {counts[2]} to test on: expected at "
+                "least one of each; choose other shares"
+            )
         self.config = config
         self.train, self.test = train, test
         order = shuffled(len(train.inputs), seed=0, start=0, count=min(train_sample, len(train.inputs)))

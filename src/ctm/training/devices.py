@@ -23,7 +23,7 @@ def launch(config: TrainingConfig) -> "Fabric":
     """Starts Fabric, and for several devices the other processes; each runs the whole program again.
 
     Raises:
-        RunError: if Fabric is not installed, or the devices that `config` uses_query for are not there.
+        RunError: if Fabric is not installed, or the devices that `config` asks for are not there.
     """
     try:
         from lightning.fabric import Fabric

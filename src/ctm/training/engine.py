@@ -41,7 +41,7 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
         DataError: if the task's data are missing.
         Diverged: if the loss or the weights are not finite any more.
         RunError: if the run cannot go on from its checkpoint, another process is training it, or the devices that it
-            uses_query for are not there.
+            asks for are not there.
         TaskError: if the task returns what cannot be used; before the first step, or in it.
     """
     config = run.experiment.training

@@ -54,7 +54,7 @@ def evaluate_until(
 
 @torch.no_grad()
 def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch_size: int = 256) -> Tensor:
-    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` uses_query for.
+    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` asks for.
 
     Raises:
         ConfigError: as `evaluate_until`.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 
 from ctm import tasks
+from ctm.config import load_yaml, to_yaml
 from ctm.errors import ConfigError, RunError
 from ctm.machine import ContinuousThoughtMachine
 from ctm.training.checkpoint import Checkpoint, checkpoints
@@ -55,12 +55,14 @@ class Run:
         Raises:
             RunExists: if the folder is not empty.
             RunError: if another process makes a run there at this moment.
+            ConfigError: for a value that could not be read back.
         """
         path = Path(path)
         several = experiment.training.devices * experiment.training.nodes > 1
         if several and any(os.environ.get(rank, "0") != "0" for rank in _RANKS):
             return cls._wait(path)
         cls._require_empty(path)  # nothing is written into a folder of something else
+        text = to_yaml(experiment)
         path.mkdir(parents=True, exist_ok=True)
         with locked(path):
             cls._require_empty(path)
@@ -68,7 +70,7 @@ class Run:
             versions = {"ctm": _version("continuous-thought-machines"), "torch": torch.__version__}
             versions |= {"lightning": _version("lightning"), "python": platform.python_version()}
             write_atomically(path / "environment.json", json.dumps(versions, indent=2) + "\n")
-            write_atomically(path / "config.yaml", yaml.safe_dump(experiment.to_dict(), sort_keys=False))
+            write_atomically(path / "config.yaml", text)
         return cls(path, experiment)
 
     @staticmethod
@@ -92,14 +94,12 @@ class Run:
         """
         tasks.load()
         path = Path(path)
+        if not (path / "config.yaml").exists():
+            raise RunError(f"{path}: not a run: it has no config.yaml")
         try:
-            text = (path / "config.yaml").read_text(encoding="utf-8")
-        except OSError:
-            raise RunError(f"{path}: not a run: it has no config.yaml") from None
-        try:
-            return cls(path, Experiment.from_dict(yaml.safe_load(text)))
-        except (ConfigError, yaml.YAMLError) as error:
-            raise RunError(f"{path / 'config.yaml'}: {' '.join(str(error).split())}") from None
+            return cls(path, load_yaml(Experiment, path / "config.yaml"))
+        except ConfigError as error:
+            raise RunError(str(error)) from None
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`, in order.

@@ -66,8 +66,8 @@ def _uniform(tensor: Tensor) -> Tensor:
     if tensor._is_view() or not tensor.is_contiguous():
         tensor = tensor.clone(memory_format=torch.contiguous_format)
     tensor = tensor.view_as(tensor)  # an object of its own, also where two parts remember the same
-    uses_query = torch.is_grad_enabled() and tensor.is_floating_point()
-    return tensor if tensor.requires_grad or not uses_query else tensor.requires_grad_()
+    asks = torch.is_grad_enabled() and tensor.is_floating_point()
+    return tensor if tensor.requires_grad or not asks else tensor.requires_grad_()
 
 
 def _tensors(tree: Any) -> list[Tensor]:

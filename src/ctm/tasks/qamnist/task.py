@@ -77,6 +77,10 @@ class QuestionsAboutDigits(Task):
         self.images = images
 
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
+        """The training batch of an iteration; over an epoch some pictures come more often than others.
+
+        Its pictures are those that `images` would give as a batch of so many, and how many there are differs.
+        """
         source = generator(seed, "questions", iteration)
         ranges = (self.config.digits, self.config.operations)
         digits, operations = (int(torch.randint(least, most + 1, (), generator=source)) for least, most in ranges)
@@ -101,7 +105,7 @@ class QuestionsAboutDigits(Task):
     def parse(self, text: str) -> Inputs:
         """A question, such as "1 + 2 - 1", about the first test pictures, or about those whose indices stand before it.
 
-        "3 17 5: 0 + 2" shows the test pictures 3, 17 and 5, and uses_query for the first plus the third.
+        "3 17 5: 0 + 2" shows the test pictures 3, 17 and 5, and asks for the first plus the third.
         """
         chosen, _, question = text.rpartition(":")
         count = len(self.images.splits["test"].targets)
