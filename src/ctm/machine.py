@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from ctm.backbones.base import BackboneConfig
 from ctm.certainty import certainty
 from ctm.config import Config, ConfigError
-from ctm.core import CoreConfig
-from ctm.inputs import Inputs, require_batch, several
-from ctm.observers import Observation, ObserverConfig
-from ctm.readouts import Readout
-from ctm.synchronization import RepresentationConfig, Silent
+from ctm.cores.neuron import CoreConfig
+from ctm.inputs import Inputs, as_tuple, require_batch
+from ctm.observers.attention import Observation, ObserverConfig
+from ctm.readouts.classes import Readout
+from ctm.synchronization import NoRepresentation, RepresentationConfig
 from ctm.thoughts import Record, Thoughts
 
 
@@ -41,7 +41,7 @@ class MachineConfig(Config):
     """How the latent state is read to answer."""
     readout: Readout.Config
     """The shape of an answer."""
-    action: RepresentationConfig = Silent.Config()
+    action: RepresentationConfig = NoRepresentation.Config()
     """How the latent state is read to look; silent for an observer that does not ask."""
     seed: int = 0
     """Seed of the choice of neuron pairs."""
@@ -49,12 +49,14 @@ class MachineConfig(Config):
     def validate(self) -> None:
         self.require(self.ticks >= 1, "ticks", "at least 1")
         self.require(
-            (self.action.size(self.core.neurons) > 0) == self.observer.asks,
+            (self.action.size(self.core.neurons) > 0) == self.observer.uses_query,
             "action",
-            "a representation to form queries from" if self.observer.asks else "silence: this observer never asks",
+            "a representation to form queries from"
+            if self.observer.uses_query
+            else "silence: this observer never uses_query",
         )
         self.observer.check(self.backbone.dimensions)
-        claimed = self.action.claims + self.output.claims
+        claimed = self.action.exclusive_neurons + self.output.exclusive_neurons
         if claimed > self.core.neurons:
             raise ConfigError(
                 f"core.neurons = {self.core.neurons}: expected at least {claimed}, "
@@ -128,7 +130,7 @@ class ContinuousThoughtMachine(nn.Module):
             ValueError: if `ticks` is not positive, the state is one of another number of samples, the observer takes
                 more or fewer tensors, or there is no sample or none of the shape that the backbone takes.
         """
-        inputs = (*several(x), *others)
+        inputs = (*as_tuple(x), *others)
         batch, shown = require_batch(inputs), self.observer.shown(inputs)
         ticks = shown + self.config.ticks if ticks is None else ticks
         if ticks < 1:
@@ -161,7 +163,7 @@ class ContinuousThoughtMachine(nn.Module):
             TypeError, ValueError: for inputs that the machine does not take, as in `forward`.
         """
         require_batch(x)
-        x, *others = several(x)
+        x, *others = as_tuple(x)
         features = self.backbone(x)  # (B, C, *grid)
         self._check(features)
         observer = self.observer.prepare((features, *others) if others else features)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
-from ctm.thinking import Layer, Thinking
+from ctm.kernels.neuron_pass import Layer, NeuronPass
 
 Remember = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """From a history (B, D, M) and the newest pre-activations (B, D) to post-activations (B, D) and the next history."""
@@ -96,9 +96,9 @@ class NeuronModels(nn.Module):
             for width, outputs in zip(widths[:-1], widths[1:], strict=True)
         )
 
-    def prepare(self, ticks: int = 0) -> Thinking:
+    def prepare(self, ticks: int = 0) -> NeuronPass:
         """The models for use at every tick of a pass; `ticks` as for `ContinuousThoughtMachine.prepare`."""
-        return Thinking([layer.prepare() for layer in self.layers], ticks)  # ty: ignore[not-callable]
+        return NeuronPass([layer.prepare() for layer in self.layers], ticks)  # ty: ignore[not-callable]
 
 
 class GatedNeuronLayer(nn.Module):
