@@ -439,6 +439,7 @@ def test_inputs_of_a_wrong_type_or_form_are_named():
         "[torch.zeros(1, 1, 8, 8)]": "TypeError: inputs of type builtins.list: expected a torch.Tensor (B, …), "
         "such as torch.from_numpy makes, or a tuple of several",
         "torch.zeros(1, 8, 8)": "ValueError: pictures of shape (1, 8, 8): expected (B, 1, H, W)",
+        "torch.zeros(8, 1, 8)": "ValueError: pictures of shape (8, 1, 8): expected (B, 1, H, W)",
         "torch.zeros(2, 3, 8, 8)": "ValueError: pictures of shape (2, 3, 8, 8): expected (B, 1, H, W)",
         "torch.zeros(2, 1, 8, 8, dtype=torch.uint8)": "ValueError: pictures of torch.uint8: expected floating-point "
         "numbers, scaled as in training",
