@@ -112,8 +112,8 @@ class Synchronization(Representation):
 
     def start(self, z: Float[Tensor, "B D"]) -> SynchronizationState:
         """The state when z^1 is all there has been."""
-        product = self._product(z)
-        return SynchronizationState(product, product.new_ones(1, self.size))
+        # the present counts exp(-0 r) = 1: so r takes part, with a gradient of 0, in a pass of a single tick too
+        return SynchronizationState(self._product(z), torch.exp(0 * -at_least_float32(self.decay)).unsqueeze(0))
 
     def step(
         self, state: SynchronizationState, z: Float[Tensor, "B D"], prepared: Float[Tensor, " P"]
