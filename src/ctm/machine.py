@@ -153,8 +153,9 @@ class ContinuousThoughtMachine(nn.Module):
 
         Args:
             x: a batch of what the backbone takes, or a tuple of that and what the observer takes besides.
-            ticks: how many steps will follow each other, so that their histories can share a buffer; 0 makes every
-                `step` a pure function, which may be called in any order and for ever.
+            ticks: how many steps will follow each other, so that their histories can share a buffer. Any state may be
+                given to any step; one that is not the latest begins another buffer. With 0 there is none. Histories
+                in a buffer are views that ticks share: change copies of them, not themselves.
         """
         x, *others = several(x)
         features = self.backbone(x)  # (B, C, *grid)

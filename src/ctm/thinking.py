@@ -5,6 +5,7 @@ one buffer, and the backward pass computes what lies between them and the answer
 share. That is faster than keeping it, since fresh memory is slower than arithmetic.
 """
 
+import weakref
 from typing import Any
 
 import torch
@@ -24,16 +25,16 @@ class Thinking:
 
     Args:
         layers: of the models, from first to last.
-        ticks: how many ticks follow each other, so that their histories can share a buffer; when they are over, a new
-            one begins. With 0 every call is a pure function.
+        ticks: how many ticks follow each other, so that their histories can share a buffer; when they are over, or a
+            call is given another history than the latest, a new one begins. With 0 there is none.
     """
 
     def __init__(self, layers: list["Layer"], ticks: int) -> None:
         self.layers, self.ticks = layers, ticks
         self.histories: Any = None
+        self._latest: Any = None  # a weak reference, since the history refers to what made it
         self.notes = Notes()
         self.collects = ticks > 0 and torch.is_grad_enabled()
-        self.in_place = self.collects or not torch.is_grad_enabled()
         if self.collects:
             self.operands = hold(self.notes, *(operand for layer in layers for operand in layer.operands))
 
@@ -49,23 +50,27 @@ class Thinking:
         Returns:
             their post-activations, and the history with the newest column and without the oldest.
         """
-        if torch.compiler.is_compiling() or not self.ticks:
+        asked = torch.is_grad_enabled() and not self.collects  # for gradients, though prepared without
+        if torch.compiler.is_compiling() or not self.ticks or asked:
             history = torch.cat([history[..., 1:], newest.unsqueeze(-1)], dim=-1)
             remembered = history.permute(1, 2, 0)  # (D, M, B)
             return self.answer(remembered, self.masks(remembered)).squeeze(1).t(), history
-        if self.histories is None or self.histories.full:
-            self._begin(history)
+        if self.histories is None or self.histories.full or history is not self._latest():
+            history = self._begin(history)
         tick = self.histories.extend(newest)
         remembered = self.histories.after(tick)
         masks = self.masks(remembered)
         if self.collects:
-            return _Think.apply(self, self.histories, tick, masks, newest, self.start, *self.operands)
-        return self.answer(remembered, masks).squeeze(1).t(), remembered.permute(2, 0, 1)
+            z, history = _Think.apply(self, self.histories, tick, masks, newest, history, *self.operands)
+        else:
+            z, history = self.answer(remembered, masks).squeeze(1).t(), remembered.permute(2, 0, 1)
+        self._latest = weakref.ref(history)
+        return z, history
 
     def answer(self, x: Float[Tensor, "D M B"], masks: list[Tensor | None]) -> Float[Tensor, "D _out B"]:
         """What the models make of what the neurons remember, (D, 1, B)."""
         for layer, mask, following in zip(self.layers, masks, [*self.layers[1:], None], strict=True):
-            if self.in_place and not torch.compiler.is_compiling():
+            if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
                 x = layer.in_place(x, mask, None if following is None else following.seat(x.shape[-1]))
             else:
                 x = layer(x, mask)
@@ -75,17 +80,22 @@ class Thinking:
         """Which inputs of each layer are kept."""
         return [layer.mask(x) for layer in self.layers]
 
-    def _begin(self, history: Float[Tensor, "B D M"]) -> None:
+    def _begin(self, history: Float[Tensor, "B D M"]) -> Float[Tensor, "B D M"]:
+        """Begins a new buffer; the history comes back as what its ticks leave gradients for."""
         self.histories = Histories(history, self.ticks)
         if self.collects:
             self.remembering = Notes()  # of the gradients of the columns
-            (self.start,) = hold(self.remembering, history)
+            (history,) = hold(self.remembering, history)
+        return history
 
 
 class _Think(Function):
+    """A tick. That it takes the history before makes the backward pass come to earlier ticks later, and always."""
+
     @staticmethod
     def forward(ctx, thinking: Thinking, histories: Histories, tick: int, masks, newest: Tensor, *held: Tensor | None):
         ctx.thinking, ctx.histories, ctx.tick, ctx.remembering = thinking, histories, tick, thinking.remembering
+        ctx.version = histories.columns._version
         ctx.save_for_backward(*masks)
         ctx.set_materialize_grads(False)
         remembered = histories.after(tick)
@@ -95,6 +105,10 @@ class _Think(Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor | None, grad_history: Tensor | None):
         thinking, histories, tick = ctx.thinking, ctx.histories, ctx.tick
+        if histories.columns._version != ctx.version:
+            raise RuntimeError(
+                "a history needed for the gradients was modified by an inplace operation: change a copy of it instead"
+            )
         masks = ctx.saved_tensors
         past = ctx.remembering.of_this_walk(lambda: _PastNotes(histories))
         window = histories.window(past.columns, tick)
