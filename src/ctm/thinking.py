@@ -183,7 +183,7 @@ class Layer:
         """The layer as a pure function."""
         x = x.to(self.joined.dtype) if mask is None else x.to(self.joined.dtype) * mask * self.scale
         if self.norm is not None:
-            x = self.norm(x.transpose(1, 2)).transpose(1, 2)
+            x = self._normalised(self.norm, x.transpose(1, 2)).transpose(1, 2).to(self.joined.dtype)
         return F.glu(torch.baddbmm(self.bias, self.weight, x), dim=1)  # (D, 2 out, B) -> (D, out, B)
 
     def seat(self, batch: int) -> Float[Tensor, "D _in B"]:
@@ -205,7 +205,7 @@ class Layer:
             seat.copy_(x)
         if self.norm is not None:
             self.unnormalised = seat.mul(self.scale).transpose(1, 2)  # (D, B, in)
-            seat.copy_(self.norm(self.unnormalised).transpose(1, 2))
+            seat.copy_(self._normalised(self.norm, self.unnormalised).transpose(1, 2))
         affine = self._written("affine", x.shape[-1])
         torch.bmm(self.joined, self._tensors["inputs"], out=affine)
         return F.glu(affine, dim=1) if out is None else torch.ops.aten.glu.out(affine, 1, out=out)
@@ -221,11 +221,15 @@ class Layer:
             grad = self._before_norm(self.norm, grad, sums) * self.scale
         return grad if mask is None else grad.mul_(mask)
 
+    def _normalised(self, norm: nn.LayerNorm, x: Float[Tensor, "D B _in"]) -> Float[Tensor, "D B _in"]:
+        """In the precision of the norm's own weights, since kernels want one for all."""
+        return F.layer_norm(x.to(norm.weight.dtype), norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
     def _before_norm(self, norm: nn.LayerNorm, grad: Float[Tensor, "D _in B"], sums: list) -> Float[Tensor, "D _in B"]:
-        x, shape = self.unnormalised, list(norm.normalized_shape)
+        x, shape = self.unnormalised.to(norm.weight.dtype), list(norm.normalized_shape)
         _, mean, deviation = torch.native_layer_norm(x, shape, norm.weight, norm.bias, norm.eps)
         grad, scale, shift = torch.ops.aten.native_layer_norm_backward(
-            grad.transpose(1, 2), x, shape, mean, deviation, norm.weight, norm.bias, [True] * 3
+            grad.transpose(1, 2).to(x.dtype), x, shape, mean, deviation, norm.weight, norm.bias, [True] * 3
         )
         sums[1].add_(scale)
         sums[2].add_(shift)

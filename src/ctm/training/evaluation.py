@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ctm.inputs import each_tensor
+from ctm.precision import widest
 from ctm.tasks.base import Batch, Split, Task
 from ctm.training.devices import reduced
 
@@ -52,10 +53,10 @@ def evaluate(
 
 
 def _sums(model: nn.Module, task: Task, batch: Batch) -> dict[str, Tensor]:
-    """The loss and the scores of a batch, summed over its samples: () or (T,), float64."""
+    """The loss and the scores of a batch, summed over its samples: () or (T,)."""
     device = next(model.parameters()).device
     inputs, targets = each_tensor(lambda tensor: tensor.to(device), batch)
     thoughts = model(inputs)
     thoughts = thoughts._replace(logits=thoughts.logits.float(), certainty=thoughts.certainty.float())
     scores = {"loss": task.loss(thoughts, targets).expand(len(targets))} | task.scores(thoughts, targets)
-    return {name: score.double().sum(0) for name, score in scores.items()}
+    return {name: score.sum(0, dtype=widest(device)) for name, score in scores.items()}
