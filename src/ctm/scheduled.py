@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctm.inputs import Inputs, several
+from ctm.inputs import Inputs, only_known, several
 from ctm.observers import Attended, CrossAttention, Observation, Observer, ObserverConfig
 
 
@@ -86,9 +86,14 @@ class Scheduled(Observer):
         return Schedule(attended, pictures.repeat_interleave(cells), F.pad(self.spell(question), (0, 0, 0, 1)))
 
     def spell(self, question: Int[Tensor, "B m"]) -> Float[Tensor, "B m E"]:
-        """The embeddings of symbols: indices from 0 up, operators from -1 down."""
+        """The embeddings of symbols: indices from 0 up, operators from -1 down; others are refused (`only_known`)."""
+        numbers, operators = len(self.indices), len(self.operators.weight)
         table = torch.cat([self.indices, self.operators.weight])
-        symbols = F.embedding(torch.where(question >= 0, question, len(self.indices) - 1 - question), table)
+        known = (question >= -operators) & (question < numbers)  # (B, m)
+        place = torch.where(question >= 0, question, numbers - 1 - question).masked_fill(~known, 0)
+        symbols = only_known(
+            F.embedding(place, table), known, question, f"an index from 0 to {numbers - 1}, or -1 to -{operators}"
+        )
         return self.look.features(symbols) if self.projected else symbols
 
     def step(self, query: Float[Tensor, "B P"], prepared: "Schedule", ticks: Int[Tensor, " B"]) -> Observation:
