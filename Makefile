@@ -1,14 +1,17 @@
 # `make demo`: set up, then train a machine on real handwritten digits and watch it think.
 # `make test`: set up, then all checks.
+# `make test-oldest`: the tests once more, with the oldest PyTorch that is supported, in an environment of its own.
 # Set-up lives in a virtual environment, .venv, and is redone only when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OLDEST := .venv-oldest
+OLDEST_READY := $(OLDEST)/.ready
 RUN := runs/demo
 
-.PHONY: setup demo test bench lint types dependencies clean
+.PHONY: setup demo test test-oldest bench lint types dependencies clean
 
 setup: $(READY)
 
@@ -27,6 +30,17 @@ demo: $(READY)
 test: lint types dependencies
 	$(BIN)/python -m pytest -n auto
 
+# Of the pinned versions, PyTorch's is another one, and it asks for a sympy of its own.
+$(OLDEST_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
+	grep -vE '^(torch|sympy)==' constraints.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt 'torch==2.6.*' -e '.[dev]'
+	touch $@
+
+test-oldest: $(OLDEST_READY)
+	$(OLDEST)/bin/python -m pytest -n auto
+
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py parity/paper-75 mazes/paper cifar10/paper digits --precision fp32 bf16 --repeats 2 \
 		--out docs/benchmarks
@@ -42,4 +56,4 @@ dependencies: $(READY)
 	$(BIN)/deptry .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache .hypothesis

@@ -88,6 +88,17 @@ def test_machine_and_oracle_agree_in_training(config: ctm.MachineConfig, batch: 
         assert_same(mine[name], theirs[name], f"gradient of {name}")
 
 
+@given(config=machine_configs(dropout=st.sampled_from([0.0, 0.3])))
+def test_every_parameter_takes_part_in_a_pass_of_a_single_tick(config: ctm.MachineConfig) -> None:
+    """A trainer over several processes waits for the gradients of all; those that change nothing are zero."""
+    model = perturbed(config.build()).train()
+    thoughts = model(inputs_for(config, 3), ticks=1)
+    (thoughts.logits.sum() + thoughts.certainty.sum()).backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    if isinstance(model.action, ctm.Synchronization):
+        assert not model.action.decay.grad.any()
+
+
 @given(config=machine_configs(), ticks=st.integers(1, 4))
 def test_pure_steps_are_a_forward_pass(config: ctm.MachineConfig, ticks: int) -> None:
     model = perturbed(config.build()).double().eval()

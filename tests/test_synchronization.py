@@ -5,10 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ctm import Dense, NoRepresentation, RandomPairs, SemiDense, Snapshot, Synchronization
 from ctm.randomness import generator
-from ctm.synchronization import MAXIMUM_DECAY, within_bounds
+from ctm.synchronization import MAXIMUM_DECAY, add_rows, within_bounds
 from machines import pairings
 
 NEURONS = 12
@@ -137,6 +138,40 @@ def test_a_decay_comes_back_from_below_zero(optimizer):
     assert representation.decay.item() > below - 2  # and does not run away
     learn(0.5, 300)
     assert representation.decay.item() == pytest.approx(math.log(2), abs=0.02)
+
+
+class Called(TorchDispatchMode):
+    """DeferredGradients what is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_gradients_are_added_in_one_order_on_every_device(device):
+    """On a CPU by `index_add`; it has no order on a GPU, for which a device without values stands here."""
+    representation = built(SemiDense(3)).to(device)
+    z = torch.randn(2, NEURONS, device=device, requires_grad=True)
+    with Called() as called:
+        representation.read(representation.start(z)).sum().backward()
+    ordered, unordered = ("index_add", "index_put") if device == "cpu" else ("index_put", "index_add")
+    assert ordered in called.names
+    assert not {unordered, f"{unordered}_", "scatter_add"} & set(called.names)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_rows_are_added(device):
+    """By either function."""
+    rows, index, total = torch.randn(7, 2), torch.tensor([1, 1, 0, 2, 1, 0, 1]), torch.randn(4, 2)
+    expected = total.clone()
+    for place, row in zip(index, rows, strict=True):
+        expected[place] += row
+    torch.testing.assert_close(add_rows(total, index, rows, torch.device(device)), expected)
 
 
 def test_gradients_of_the_decays_are_right():

@@ -57,6 +57,33 @@ def shapes(inputs: Inputs) -> list[tuple[int, ...]]:
     return [tuple(tensor.shape[1:]) for tensor in as_tuple(inputs)]
 
 
+def only_known(embedded: Tensor, known: Tensor, symbols: Tensor, expected: str) -> Tensor:
+    """The embeddings of symbols, all of which have to be known.
+
+    To ask whether they are makes a GPU wait. Away from the CPU the embedding of an unknown one is NaN instead, and so
+    is every answer that comes of it; training ends there, as its loss is not finite.
+
+    Args:
+        embedded: (B, L, E).
+        known: (B, L).
+        symbols: (B, L), as given.
+        expected: what they can be.
+
+    Raises:
+        ValueError: for the first unknown one, on a CPU.
+    """
+    if not on_host(known):
+        return embedded.masked_fill(~known.unsqueeze(-1), torch.nan)
+    if not known.all():
+        raise ValueError(f"symbol {symbols[~known][0].item():g}: expected {expected}")
+    return embedded
+
+
+def on_host(tensor: Tensor) -> bool:
+    """Whether looking at values costs nothing."""
+    return tensor.device.type == "cpu"
+
+
 def slice_batch(samples: TreeT, start: int, end: int | None = None) -> TreeT:
     """The samples from `start` up to `end`."""
     return tree_map(lambda tensor: tensor[start:end], samples)

@@ -48,7 +48,8 @@ class LiteralMachine(nn.Module):
     ) -> Thoughts:
         model: Any = self.model
         inputs = (*as_tuple(x), *others)
-        batch, shown = len(inputs[0]), model.observer.shown(inputs) if state is None else 0
+        batch, age = len(inputs[0]), 0 if state is None else int(state.ticks.min())
+        shown = max(model.observer.shown(inputs) - age, 0)
         ticks = ticks or shown + model.config.ticks
         features = model.backbone(inputs[0])
         look = model.observer.look if isinstance(model.observer, Scheduled) else model.observer

@@ -120,7 +120,9 @@ class ContinuousThoughtMachine(nn.Module):
             others: what the observer takes besides, as in `model(pictures, questions)`; `x` may also be a tuple of all.
             ticks: how many ticks to think; by default as many as configured, after those at which the observer shows
                 the input part by part.
-            state: where to go on from, as returned in an earlier `Thoughts`; by default the learned start.
+            state: where to go on from, as returned in an earlier `Thoughts`; by default the learned start. What is
+                shown to a sample goes by its own age; of different ages, the youngest says from when on answers of
+                this pass are due.
             record: also return what happened inside at every tick.
 
         Returns:
@@ -133,13 +135,15 @@ class ContinuousThoughtMachine(nn.Module):
         """
         inputs = (*as_tuple(x), *others)
         batch, shown = require_batch(inputs), self.observer.shown(inputs)
+        if state is not None:
+            if (samples := len(state.ticks)) != batch:
+                raise ValueError(f"state of {samples} samples: expected {batch}, as many as x has")
+            shown = shown and max(shown - int(state.ticks.min()), 0)  # waits for the device
         ticks = shown + self.config.ticks if ticks is None else ticks
         if ticks < 1:
             raise ValueError(f"ticks = {ticks}: expected at least 1")
-        if state is not None and (samples := len(state.ticks)) != batch:
-            raise ValueError(f"state of {samples} samples: expected {batch}, as many as x has")
         prepared = self.prepare(inputs, ticks)
-        shown, state = (shown, self.start(batch)) if state is None else (0, state)
+        state = self.start(batch) if state is None else state
         outputs, notes = [], []
         for _ in range(ticks):
             before, (state, observation) = state, self.step(state, prepared)
@@ -157,8 +161,9 @@ class ContinuousThoughtMachine(nn.Module):
 
         Args:
             x: a batch of what the backbone takes, or a tuple of that and what the observer takes besides.
-            ticks: how many steps will follow each other, so that their histories can share a buffer; 0 makes every
-                `step` a pure function, which may be called in any order and for ever.
+            ticks: how many steps will follow each other, so that their histories can share a buffer. Any state may be
+                given to any step; one that is not the latest begins another buffer. With 0 there is none. Histories
+                in a buffer are views that ticks share: change copies of them, not themselves.
 
         Raises:
             TypeError, ValueError: for inputs that the machine does not take, as in `forward`.

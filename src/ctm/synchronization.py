@@ -112,8 +112,8 @@ class Synchronization(Representation):
 
     def start(self, z: Float[Tensor, "B D"]) -> SynchronizationState:
         """The state when z^1 is all there has been."""
-        product = self._product(z)
-        return SynchronizationState(product, product.new_ones(1, self.size))
+        # the present counts exp(-0 r) = 1: so r takes part, with a gradient of 0, in a pass of a single tick too
+        return SynchronizationState(self._product(z), torch.exp(0 * -at_least_float32(self.decay)).unsqueeze(0))
 
     def step(
         self, state: SynchronizationState, z: Float[Tensor, "B D"], prepared: Float[Tensor, " P"]
@@ -191,8 +191,19 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
         z, left, right = ctx.saved_tensors
-        first = torch.zeros_like(z).index_add(0, left, grad * z.index_select(0, right))
-        return first.index_add(0, right, grad * z.index_select(0, left)), None, None
+        first = add_rows(torch.zeros_like(z), left, grad * z.index_select(0, right), z.device)
+        return add_rows(first, right, grad * z.index_select(0, left), z.device), None, None
+
+
+def add_rows(total: Tensor, index: Tensor, rows: Tensor, device: torch.device) -> Tensor:
+    """The total with rows added, those of the same index always in the same order, so that gradients repeat exactly.
+
+    `index_add` is faster and keeps the order on a CPU. On a GPU it adds in any order; `index_put` sorts first there,
+    but not when compiled by Inductor, which keeps an order only under `torch.use_deterministic_algorithms`.
+    """
+    if device.type == "cpu":
+        return total.index_add(0, index, rows)
+    return total.index_put((index,), rows, accumulate=True)
 
 
 class _WithinBounds(torch.autograd.Function):

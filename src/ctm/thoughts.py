@@ -29,7 +29,7 @@ class Thoughts(NamedTuple):
     certainty: Tensor  # (B, T)
     state: Any  # to go on thinking from here: model(x, state=thoughts.state)
     record: Record | None = None
-    shown: int = 0  # how many of the ticks came before all of the input was shown, in a pass from the start
+    shown: int = 0  # how many ticks came before every sample had been shown all of its input
 
     @property
     def ticks(self) -> int:

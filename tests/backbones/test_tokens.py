@@ -21,9 +21,19 @@ def test_parity_inputs_may_be_of_any_type(dtype):
     torch.testing.assert_close(features[0], backbone.table.weight[[1, 0]].t())
 
 
-def test_what_is_no_symbol_counts_as_the_first():
+@pytest.mark.parametrize(("value", "named"), [(7, "7"), (0.5, "0.5"), (float("nan"), "nan")])
+def test_what_is_no_symbol_is_refused(value, named):
     backbone = TokenEmbedding.Config(width=3).build()
-    torch.testing.assert_close(backbone(torch.tensor([[0, 2]])), backbone(torch.tensor([[-1, -1]])))
+    with pytest.raises(ValueError, match=f"^symbol {named}: expected one of -1, 1$"):
+        backbone(torch.tensor([[1, value]]))
+
+
+def test_what_is_no_symbol_answers_nothing_where_looking_costs_time(monkeypatch):
+    monkeypatch.setattr("ctm.inputs.on_host", lambda tensor: False)
+    backbone = TokenEmbedding.Config(width=3).build()
+    features = backbone(torch.tensor([[1, 7]]))
+    torch.testing.assert_close(features[0, :, 0], backbone.table.weight[1])
+    assert features[0, :, 1].isnan().all()
 
 
 def test_symbols_are_not_among_the_weights():

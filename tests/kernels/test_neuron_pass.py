@@ -50,6 +50,93 @@ def test_a_pass_is_pure_steps(config, ticks, room, memory, kind):
     torch.testing.assert_close(got, wanted)
 
 
+def twice_from_one_state(think, other, start, columns):
+    z, history = think(start, columns[0])
+    first, second = think(history, columns[1]), think(history, columns[2])
+    return [z, history, *first, *second, *think(first[1], columns[3])]
+
+
+def with_changed_rows(think, other, start, columns):
+    z, history = think(start, columns[0])
+    history = torch.where(torch.tensor([True, False]).view(2, 1, 1), start, history)
+    return [z, *think(history, columns[1])]
+
+
+def from_a_detached_history(think, other, start, columns):
+    z, history = think(start, columns[0])
+    return [z, history, *think(history.detach(), columns[1])]
+
+
+def from_a_cloned_history(think, other, start, columns):
+    z, history = think(start, columns[0])
+    return [z, *think(history.clone(), columns[1])]
+
+
+def from_another_pass(think, other, start, columns):
+    _, first = other(start, columns[0])
+    z, second = think(start, columns[1])
+    return [z, second, *think(first, columns[2])]
+
+
+def through_the_history_alone(think, other, start, columns):
+    """Nothing else connects the ticks."""
+    _, history = think(start, columns[0])
+    _, history = think(history, columns[1])
+    return [think(history, columns[2])[0]]
+
+
+WAYS = [
+    twice_from_one_state,
+    with_changed_rows,
+    from_a_detached_history,
+    from_a_cloned_history,
+    from_another_pass,
+    through_the_history_alone,
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["learning", "answering", "prepared without gradients"])
+def test_any_history_may_follow(way, kind):
+    """What a pass with a buffer gives is what pure steps give, whatever history a step is given."""
+    models = perturbed(NeuronModels(NeuronModels.Config(2), 3, 4)).double()
+    start = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
+    columns = [torch.randn(2, 3, dtype=torch.float64, requires_grad=True) for _ in range(4)]
+    inputs = [start, *columns, *models.parameters()]
+    found = []
+    for room in (0, 6):
+        with torch.set_grad_enabled(kind == "learning"):
+            think, other = models.prepare(room), models.prepare(room)
+        with torch.set_grad_enabled(kind != "answering"):
+            seen = way(think, other, start, columns)
+        grads = []
+        if kind != "answering":
+            loss = sum((part * torch.linspace(-1, 1, part.numel()).view_as(part)).sum() for part in seen)
+            grads = torch.autograd.grad(loss, inputs, materialize_grads=True)
+        found.append(([part.detach() for part in seen], grads))
+    torch.testing.assert_close(*reversed(found))
+
+
+def test_a_pass_has_one_buffer():
+    think = NeuronModels(NeuronModels.Config(2), 3, 4).prepare(5)
+    _, history = think(torch.randn(2, 3, 4), torch.randn(2, 3))
+    buffer = think.histories
+    for _ in range(4):
+        _, history = think(history, torch.randn(2, 3))
+    assert think.histories is buffer
+
+
+def test_a_history_changed_in_place_is_noticed():
+    think = NeuronModels(NeuronModels.Config(2), 3, 4).prepare(2)
+    z, history = think(torch.randn(2, 3, 4), torch.randn(2, 3))
+    with torch.no_grad():
+        history[0] = 0
+    with pytest.raises(RuntimeError, match="modified by an inplace operation: change a copy"):
+        z.sum().backward()
+    with pytest.raises(RuntimeError, match="modified inplace"):  # PyTorch's own refusal
+        think(history, z)
+
+
 def test_walks_over_the_same_graph_do_not_mix():
     models = perturbed(NeuronModels(NeuronModels.Config(2), 3, 4)).double()
     start = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)

@@ -1,8 +1,11 @@
 """bf16: what is summed over ticks stays float32, and the answers stay near those of float32."""
 
+import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import ctm
+from ctm.kernels.precision import widest
 from ctm.losses import cross_entropy_over_ticks, two_tick_loss
 from machines import perturbed
 
@@ -54,3 +57,52 @@ def test_a_model_without_storage_thinks_too() -> None:
     with torch.device("meta"):
         model = ctm.build("digits")
     assert model.to("meta")(torch.empty(2, 1, 8, 8, device="meta")).logits.shape == (2, 15, 10)
+
+
+OPERANDS = {
+    "native_layer_norm": (0, 2, 3),
+    "native_layer_norm_backward": (0, 1, 5, 6),
+    "glu": (0,),
+    "glu_backward": (0, 1),
+    "bmm": (0, 1),
+    "baddbmm": (0, 1, 2),
+    "mm": (0, 1),
+}
+"""Which arguments of a call must have one precision."""
+
+
+class OneDtype(TorchDispatchMode):
+    """Refuses calls whose operands differ in precision, as the kernels of GPUs do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name, kwargs = func.overloadpacket.__name__, kwargs or {}
+        if name in OPERANDS:
+            written = [kwargs[key] for key in ("out", "grad_input") if key in kwargs]
+            operands = [args[place] for place in OPERANDS[name]] + written
+            assert len({operand.dtype for operand in operands}) == 1, (func, [operand.dtype for operand in operands])
+            self.seen.add(name)
+        return func(*args, **kwargs)
+
+
+@pytest.mark.parametrize("room", [0, 3])
+@pytest.mark.parametrize("dropped", [0.0, 0.3])
+@pytest.mark.parametrize("norm", [False, True])
+def test_every_call_of_the_private_models_has_one_precision_under_bf16(room, dropped, norm) -> None:
+    models = perturbed(ctm.NeuronModels(ctm.NeuronModels.Config(3, layer_norm=norm, dropout=dropped), 4, 5))
+    history = torch.randn(2, 4, 5, requires_grad=True)
+    with OneDtype() as seen:
+        with torch.autocast("cpu", torch.bfloat16):
+            think = models.prepare(room)
+            z, after = think(history, torch.randn(2, 4, requires_grad=True))
+            z, after = think(after, z)
+        (z.float().sum() + after.float().sum()).backward()
+    assert seen.seen >= {"glu", "glu_backward"}
+    assert ("native_layer_norm_backward" in seen.seen) == norm
+
+
+def test_sums_over_samples_are_wide_where_that_is_possible() -> None:
+    assert [widest(torch.device(name)) for name in ("cpu", "cuda", "mps")] == [torch.float64] * 2 + [torch.float32]

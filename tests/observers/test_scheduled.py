@@ -95,6 +95,34 @@ def test_a_machine_takes_pictures_and_a_question():
     assert later.state.ticks.tolist() == [thoughts.ticks + 3] * 2
 
 
+def test_who_goes_on_still_has_to_be_shown_the_rest():
+    config = ctm.preset("qamnist/quick").model
+    model = config.build().eval()
+    pictures = torch.randn(2, 2, 1, 8, 8)
+    with torch.no_grad():
+        whole, begun = model(pictures, QUESTION), model(pictures, QUESTION, ticks=3)
+        rest = model(pictures, QUESTION, state=begun.state)
+        literal = ctm.literal.from_model(model)(pictures, QUESTION, state=begun.state)
+        older = begun.state._replace(ticks=torch.tensor([3, 50]))
+        apart = model(pictures, QUESTION, ticks=20, state=older)
+    assert rest.shown == literal.shown == whole.shown - 3
+    assert rest.ticks == literal.ticks == whole.ticks - 3
+    torch.testing.assert_close(rest.due.logits, whole.due.logits)
+    assert apart.shown == whole.shown - 3  # as the youngest says
+
+
+@pytest.mark.parametrize("symbol", [50, 51, 999, -3])
+def test_symbols_that_are_not_there_are_refused(monkeypatch, symbol):
+    observer = Scheduled.Config(LOOK).build(3, query=5)
+    question = torch.tensor([[0, symbol, 49]])
+    with pytest.raises(ValueError, match=f"^symbol {symbol}: expected an index from 0 to 49, or -1 to -2$"):
+        observer.embed_symbols(question)
+    monkeypatch.setattr("ctm.inputs.on_host", lambda tensor: False)
+    found = observer.embed_symbols(question)
+    assert found[0, 1].isnan().all()
+    assert torch.equal(found[0, [0, 2]], observer.indices[[0, 49]])
+
+
 def test_the_wrong_number_of_inputs_is_named():
     with pytest.raises(ValueError, match=r"expected two tensors: pictures \(B, n, …\) and symbols"):
         ctm.build("qamnist/quick")(torch.zeros(1, 2, 1, 8, 8))

@@ -20,12 +20,14 @@ ITERATIONS = 60
 
 @pytest.fixture
 def launch() -> Iterator[Callable[..., subprocess.Popen]]:
-    """Starts the test program in a folder, on so many devices and nodes."""
+    """Starts the test program in a folder, on so many devices and nodes, for a model of so many ticks."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     started = []
 
-    def launch(folder: Path, devices: int, nodes: int, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
-        program = ("-m", "training.program", folder, *map(str, (devices, nodes, ITERATIONS)))
+    def launch(
+        folder: Path, devices: int, nodes: int, launcher: tuple[str, ...] = (), iterations: int = ITERATIONS, ticks=4
+    ) -> subprocess.Popen:
+        program = ("-m", "training.program", folder, *map(str, (devices, nodes, iterations, ticks)))
         started.append(subprocess.Popen([sys.executable, *launcher, *program], env=environment))
         return started[-1]
 
@@ -64,6 +66,12 @@ def test_two_processes_learn_what_one_does_however_started_and_stopped(tmp_path,
     assert 4 <= Run.open(stopped).latest().iteration < ITERATIONS
     assert launch(stopped, 2, 1).wait(240) == 0
     assert everything(stopped) == everything(whole)
+
+
+def test_passes_of_a_single_tick_learn_on_two_processes(tmp_path, launch):
+    """DistributedDataParallel refuses a step in which a parameter took no part."""
+    assert launch(tmp_path / "run", 2, 1, iterations=3, ticks=1).wait(240) == 0
+    assert Run.open(tmp_path / "run").latest().iteration == 3
 
 
 def assert_same_curve(run: Run, other: Run):

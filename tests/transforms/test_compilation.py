@@ -1,6 +1,7 @@
 """A compiled tick: the numbers and gradients of the oracle, and no other graph where none is needed."""
 
 import copy
+import pickle
 
 import jaxtyping
 import pytest
@@ -123,6 +124,28 @@ def test_what_is_compiled_can_be_computed_again():
         found, wanted = (learned(each, each.parameters(), inputs, ticks) for each in (model, expected))
         torch.testing.assert_close(found, wanted)
     assert counter.frame_count == 1
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_computes_with_its_own_weights(copied):
+    """And as the model does: compiled, and again for the backward pass."""
+    model = machine(MACHINES["mlp"])
+    names = list(model.state_dict())
+    recompute(model)
+    compile_tick(model, "aot_eager")
+    inputs = doubled(inputs_for(model.config, 4))
+    model(inputs)  # compiled before it is copied
+    other = copied(model)
+    perturbed(other)
+    assert list(other.state_dict()) == names
+    expected = model.config.build().double()
+    expected.load_state_dict(other.state_dict())
+    found, wanted = (learned(each, each.parameters(), inputs, 3) for each in (other, expected))
+    torch.testing.assert_close(found, wanted)
+    assert other.step.tick.__self__ is other
+    assert other.step._compiled is not None
+    assert other.observer.step.args[0].__self__ is other.observer
+    assert other.core.synapses.prepare.args[0].__self__ is other.core.synapses
 
 
 def test_many_models_in_one_process():

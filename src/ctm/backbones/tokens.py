@@ -6,10 +6,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.backbones.base import BackboneConfig
+from ctm.inputs import only_known
 
 
 class TokenEmbedding(nn.Module):
-    """Looks every symbol of a sequence up in a table. A value that is no symbol counts as the first."""
+    """Looks every symbol of a sequence up in a table. Values that are no symbols are refused (`inputs.only_known`)."""
 
     @dataclass(frozen=True)
     class Config(BackboneConfig, kind="token_embedding"):
@@ -39,9 +40,11 @@ class TokenEmbedding(nn.Module):
 
     def __init__(self, config: "TokenEmbedding.Config") -> None:
         super().__init__()
+        self.expected = ", ".join(map(str, config.symbols))
         self.table = nn.Embedding(len(config.symbols), config.width)
         self.register_buffer("symbols", self.table.weight.new_tensor(config.symbols), persistent=False)
 
     def forward(self, x: Tensor) -> Float[Tensor, "B C L"]:
-        which = (x.unsqueeze(-1) == self.symbols).int().argmax(-1)  # (B, L)
-        return self.table(which).transpose(1, 2)
+        matches = x.unsqueeze(-1) == self.symbols  # (B, L, symbols)
+        embedded = self.table(matches.int().argmax(-1))  # (B, L, C)
+        return only_known(embedded, matches.any(-1), x, f"one of {self.expected}").transpose(1, 2)

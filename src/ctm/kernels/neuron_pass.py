@@ -5,6 +5,7 @@ one buffer, and the backward pass computes what lies between them and the answer
 share. That is faster than keeping it, since fresh memory is slower than arithmetic.
 """
 
+import weakref
 from typing import Any
 
 import torch
@@ -24,16 +25,16 @@ class NeuronPass:
 
     Args:
         layers: of the models, from first to last.
-        ticks: how many ticks follow each other, so that their histories can share a buffer; when they are over, a new
-            one begins. With 0 every call is a pure function.
+        ticks: how many ticks follow each other, so that their histories can share a buffer; when they are over, or a
+            call is given another history than the latest, a new one begins. With 0 there is none.
     """
 
     def __init__(self, layers: list["Layer"], ticks: int) -> None:
         self.layers, self.ticks = layers, ticks
         self.histories: Any = None
+        self._latest: Any = None  # a weak reference, since the history refers to what made it
         self.notes = DeferredGradients()
         self.collects = ticks > 0 and torch.is_grad_enabled()
-        self.in_place = self.collects or not torch.is_grad_enabled()
         if self.collects:
             self.operands = defer_gradients(self.notes, *(operand for layer in layers for operand in layer.operands))
 
@@ -49,23 +50,27 @@ class NeuronPass:
         Returns:
             their post-activations, and the history with the newest column and without the oldest.
         """
-        if torch.compiler.is_compiling() or not self.ticks:
+        asked = torch.is_grad_enabled() and not self.collects  # for gradients, though prepared without
+        if torch.compiler.is_compiling() or not self.ticks or asked:
             history = torch.cat([history[..., 1:], newest.unsqueeze(-1)], dim=-1)
             remembered = history.permute(1, 2, 0)  # (D, M, B)
             return self.answer(remembered, self.masks(remembered)).squeeze(1).t(), history
-        if self.histories is None or self.histories.full:
-            self._begin(history)
+        if self.histories is None or self.histories.full or history is not self._latest():
+            history = self._begin(history)
         tick = self.histories.extend(newest)
         remembered = self.histories.after(tick)
         masks = self.masks(remembered)
         if self.collects:
-            return _NeuronPass.apply(self, self.histories, tick, masks, newest, self.start, *self.operands)
-        return self.answer(remembered, masks).squeeze(1).t(), remembered.permute(2, 0, 1)
+            z, history = _NeuronPass.apply(self, self.histories, tick, masks, newest, history, *self.operands)
+        else:
+            z, history = self.answer(remembered, masks).squeeze(1).t(), remembered.permute(2, 0, 1)
+        self._latest = weakref.ref(history)
+        return z, history
 
     def answer(self, x: Float[Tensor, "D M B"], masks: list[Tensor | None]) -> Float[Tensor, "D _out B"]:
         """What the models make of what the neurons remember, (D, 1, B)."""
         for layer, mask, following in zip(self.layers, masks, [*self.layers[1:], None], strict=True):
-            if self.in_place and not torch.compiler.is_compiling():
+            if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
                 x = layer.in_place(x, mask, None if following is None else following.seat(x.shape[-1]))
             else:
                 x = layer(x, mask)
@@ -75,19 +80,24 @@ class NeuronPass:
         """Which inputs of each layer are kept."""
         return [layer.mask(x) for layer in self.layers]
 
-    def _begin(self, history: Float[Tensor, "B D M"]) -> None:
+    def _begin(self, history: Float[Tensor, "B D M"]) -> Float[Tensor, "B D M"]:
+        """Begins a new buffer; the history comes back as what its ticks leave gradients for."""
         self.histories = HistoryBuffer(history, self.ticks)
         if self.collects:
             self.remembering = DeferredGradients()  # of the gradients of the columns
-            (self.start,) = defer_gradients(self.remembering, history)
+            (history,) = defer_gradients(self.remembering, history)
+        return history
 
 
 class _NeuronPass(Function):
+    """A tick. That it takes the history before makes the backward pass come to earlier ticks later, and always."""
+
     @staticmethod
     def forward(
         ctx, thinking: NeuronPass, histories: HistoryBuffer, tick: int, masks, newest: Tensor, *held: Tensor | None
     ):
         ctx.thinking, ctx.histories, ctx.tick, ctx.remembering = thinking, histories, tick, thinking.remembering
+        ctx.version = histories.columns._version
         ctx.save_for_backward(*masks)
         ctx.set_materialize_grads(False)
         remembered = histories.after(tick)
@@ -97,6 +107,10 @@ class _NeuronPass(Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor | None, grad_history: Tensor | None):
         thinking, histories, tick = ctx.thinking, ctx.histories, ctx.tick
+        if histories.columns._version != ctx.version:
+            raise RuntimeError(
+                "a history needed for the gradients was modified by an inplace operation: change a copy of it instead"
+            )
         masks = ctx.saved_tensors
         past = ctx.remembering.of_this_pass(lambda: _HistoryGradients(histories))
         window = histories.window(past.columns, tick)
@@ -171,7 +185,7 @@ class Layer:
         """The layer as a pure function."""
         x = x.to(self.joined.dtype) if mask is None else x.to(self.joined.dtype) * mask * self.scale
         if self.norm is not None:
-            x = self.norm(x.transpose(1, 2)).transpose(1, 2)
+            x = self._normalised(self.norm, x.transpose(1, 2)).transpose(1, 2).to(self.joined.dtype)
         return F.glu(torch.baddbmm(self.bias, self.weight, x), dim=1)  # (D, 2 out, B) -> (D, out, B)
 
     def seat(self, batch: int) -> Float[Tensor, "D _in B"]:
@@ -193,7 +207,7 @@ class Layer:
             seat.copy_(x)
         if self.norm is not None:
             self.unnormalised = seat.mul(self.scale).transpose(1, 2)  # (D, B, in)
-            seat.copy_(self.norm(self.unnormalised).transpose(1, 2))
+            seat.copy_(self._normalised(self.norm, self.unnormalised).transpose(1, 2))
         affine = self._written("affine", x.shape[-1])
         torch.bmm(self.joined, self._tensors["inputs"], out=affine)
         return F.glu(affine, dim=1) if out is None else torch.ops.aten.glu.out(affine, 1, out=out)
@@ -209,11 +223,15 @@ class Layer:
             grad = self._before_norm(self.norm, grad, sums) * self.scale
         return grad if mask is None else grad.mul_(mask)
 
+    def _normalised(self, norm: nn.LayerNorm, x: Float[Tensor, "D B _in"]) -> Float[Tensor, "D B _in"]:
+        """In the precision of the norm's own weights, since kernels want one for all."""
+        return F.layer_norm(x.to(norm.weight.dtype), norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
     def _before_norm(self, norm: nn.LayerNorm, grad: Float[Tensor, "D _in B"], sums: list) -> Float[Tensor, "D _in B"]:
-        x, shape = self.unnormalised, list(norm.normalized_shape)
+        x, shape = self.unnormalised.to(norm.weight.dtype), list(norm.normalized_shape)
         _, mean, deviation = torch.native_layer_norm(x, shape, norm.weight, norm.bias, norm.eps)
         grad, scale, shift = torch.ops.aten.native_layer_norm_backward(
-            grad.transpose(1, 2), x, shape, mean, deviation, norm.weight, norm.bias, [True] * 3
+            grad.transpose(1, 2).to(x.dtype), x, shape, mean, deviation, norm.weight, norm.bias, [True] * 3
         )
         sums[1].add_(scale)
         sums[2].add_(shift)

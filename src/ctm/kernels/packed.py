@@ -60,12 +60,18 @@ def add_product(total: Tensor, first: Tensor, second: Tensor) -> None:
         total.baddbmm_(first, second)
 
 
+def precisions() -> list[torch.dtype]:
+    """In which precisions oneDNN multiplies better than MKL; none where PyTorch comes without one of them (ARM)."""
+    operators = torch.ops.mkldnn
+    if not torch.backends.mkl.is_available() or not torch.backends.mkldnn.is_available():
+        return []
+    if not all(hasattr(operators, name) for name in ("_linear_pointwise", "_reorder_linear_weight")):
+        return []
+    half = hasattr(operators, "_is_mkldnn_bf16_supported") and operators._is_mkldnn_bf16_supported()
+    return [torch.float32, torch.bfloat16] if half else [torch.float32]
+
+
 def _by_onednn(like: Tensor) -> bool:
     """Whether oneDNN multiplies matrices of this kind, and well."""
-    operators = torch.ops.mkldnn
     real = type(like) in (Tensor, nn.Parameter) and like.device.type == "cpu" and not torch.compiler.is_compiling()
-    if not real or not torch.backends.mkldnn.is_available():
-        return False
-    if not (hasattr(operators, "_linear_pointwise") and hasattr(operators, "_reorder_linear_weight")):
-        return False
-    return like.dtype == torch.float32 or (like.dtype == torch.bfloat16 and operators._is_mkldnn_bf16_supported())
+    return real and like.dtype in precisions()

@@ -1,4 +1,5 @@
-"""Which precision is used for what: products in that of autocast, sums over ticks and entropies in float32 at least."""
+"""Which precision is used for what: products in that of autocast, sums over ticks and entropies in float32 at least,
+sums over samples in float64."""
 
 import torch
 from torch import Tensor
@@ -14,3 +15,8 @@ def autocast_dtype(like: Tensor) -> torch.dtype:
     device = like.device.type
     on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.get_autocast_dtype(device) if on else like.dtype
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """What sums over many samples are computed in: float64, but float32 on Apple's GPUs, which have nothing wider."""
+    return torch.float32 if device.type == "mps" else torch.float64

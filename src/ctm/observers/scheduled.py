@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctm.inputs import Inputs, as_tuple
+from ctm.inputs import Inputs, as_tuple, only_known
 from ctm.observers.attention import CrossAttention, PreparedAttention
 from ctm.observers.base import Observation, Observer, ObserverConfig
 
@@ -89,9 +89,14 @@ class Scheduled(Observer):
         )
 
     def embed_symbols(self, question: Int[Tensor, "B m"]) -> Float[Tensor, "B m E"]:
-        """The embeddings of symbols: indices from 0 up, operators from -1 down."""
+        """The embeddings of symbols: indices from 0 up, operators from -1 down; others are refused (`only_known`)."""
+        numbers, operators = len(self.indices), len(self.operators.weight)
         table = torch.cat([self.indices, self.operators.weight])
-        symbols = F.embedding(torch.where(question >= 0, question, len(self.indices) - 1 - question), table)
+        known = (question >= -operators) & (question < numbers)  # (B, m)
+        place = torch.where(question >= 0, question, numbers - 1 - question).masked_fill(~known, 0)
+        symbols = only_known(
+            F.embedding(place, table), known, question, f"an index from 0 to {numbers - 1}, or -1 to -{operators}"
+        )
         return self.look.features(symbols) if self.projected else symbols
 
     def step(self, query: Float[Tensor, "B P"], prepared: "PreparedSchedule", ticks: Int[Tensor, " B"]) -> Observation:

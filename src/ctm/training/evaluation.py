@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ctm.inputs import tree_map
+from ctm.kernels.precision import widest
 from ctm.tasks.base import Batch, Split, Task
 from ctm.training.checks import TaskError, check_batch, check_loss, check_scores
 from ctm.training.devices import reduced
@@ -59,7 +60,7 @@ def evaluate(
 
 
 def _sums(model: nn.Module, task: Task, batch: Batch) -> dict[str, Tensor]:
-    """The loss and the scores of a batch, summed over its samples: () or (T,), float64."""
+    """The loss and the scores of a batch, summed over its samples: () or (T,)."""
     device = next(model.parameters()).device
     inputs, targets = tree_map(lambda tensor: tensor.to(device), batch)
     thoughts = model(inputs)
@@ -67,4 +68,5 @@ def _sums(model: nn.Module, task: Task, batch: Batch) -> dict[str, Tensor]:
     loss, scores = task.loss(thoughts, targets), task.scores(thoughts, targets)
     check_loss(task, loss, learns=False)
     check_scores(task, scores, len(targets))
-    return {name: score.double().sum(0) for name, score in ({"loss": loss.expand(len(targets))} | scores).items()}
+    scores = {"loss": loss.expand(len(targets))} | scores
+    return {name: score.sum(0, dtype=widest(device)) for name, score in scores.items()}

@@ -9,6 +9,7 @@ from ctm.analysis.halting import HaltingCurve
 from ctm.errors import ConfigError
 from ctm.inference.halting import Answers, think_stream
 from ctm.inputs import Inputs, count, tree_map
+from ctm.kernels.precision import widest
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.base import Split, Task
 from ctm.thoughts import Thoughts
@@ -44,11 +45,11 @@ def evaluate_until(
     _answer(model, inputs[:1], until, batch_size)  # the first time is slower
     start = time.perf_counter()
     found = _answer(model, inputs, until, batch_size)
-    mean_ticks = float(found.ticks.double().mean())  # waits for the device
+    mean_ticks = float(found.ticks.mean(dtype=widest(device)))  # waits for the device
     seconds = time.perf_counter() - start
     thoughts = Thoughts(found.answers.unsqueeze(1), found.certainty.unsqueeze(1), None)  # of a single tick
     scores = task.scores(thoughts, targets[found.index])
-    averages = {name: float(score.double().mean()) for name, score in scores.items() if score.dim() == 1}
+    averages = {name: float(score.mean(dtype=widest(device))) for name, score in scores.items() if score.dim() == 1}
     return averages | {"ticks": mean_ticks, "samples_per_second": len(targets) / seconds}
 
 

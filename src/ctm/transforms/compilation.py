@@ -4,6 +4,7 @@ The loop over ticks stays Python; what `torch.compile` makes of a tick is differ
 gradients of `ctm.kernels.deferred` and `ctm.kernels.neuron_pass` are not used.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -33,24 +34,30 @@ def compile_tick(model: ContinuousThoughtMachine, backend: str = "inductor") -> 
     Raises:
         RunError: at the first tick, if it cannot be compiled; where there is no C++ compiler, for instance.
     """
-    from torch._dynamo import config, maybe_mark_dynamic  # takes seconds
-    from torch._dynamo.exc import TorchDynamoException
+    model.step = _CompiledTick(model.step, backend)
 
-    config.recompile_limit = max(config.recompile_limit, GRAPHS)  # ty: ignore[invalid-assignment]
-    tick = model.step
 
-    def step(state: State, prepared: Prepared) -> tuple[State, Observation]:
-        state, observation = tick(state, prepared)
-        return tree_map(Tensor.contiguous, state), observation
+class _CompiledTick:
+    """The tick of a model, compiled when it is called first. In a copy of the model it is the copy's tick."""
 
-    compiled = torch.compile(step, backend=backend, fullgraph=True)
+    def __init__(self, tick: Callable[[State, Prepared], tuple[State, Observation]], backend: str) -> None:
+        self.tick, self.backend = tick, backend  # a bound method, which is copied together with its model
+        self._compiled: Any = None
 
-    def guarded(state: State, prepared: Prepared) -> tuple[State, Observation]:
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_compiled": None}
+
+    def __call__(self, state: State, prepared: Prepared) -> tuple[State, Observation]:
+        from torch._dynamo import maybe_mark_dynamic  # takes seconds
+        from torch._dynamo.exc import TorchDynamoException
+
+        if self._compiled is None:
+            self._compiled = _compiled(self.tick, self.backend)
         state = tree_map(_uniform, state)
         for tensor in [*_tensors(state), *_per_sample(prepared.observer, len(state.ticks))]:
             maybe_mark_dynamic(tensor, 0)
         try:
-            return compiled(state, prepared)
+            return self._compiled(state, prepared)
         except TorchDynamoException as error:
             reason = str(error).strip().split("\n")[0]
             raise RunError(
@@ -58,7 +65,18 @@ def compile_tick(model: ContinuousThoughtMachine, backend: str = "inductor") -> 
                 "on a CPU it needs a C++ compiler, such as g++; without training.compile nothing is compiled"
             ) from None
 
-    model.step = guarded
+
+def _compiled(tick: Callable[..., Any], backend: str) -> Callable[..., Any]:
+    from torch._dynamo import config
+
+    limit = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"  # until PyTorch 2.6
+    setattr(config, limit, max(getattr(config, limit), GRAPHS))
+
+    def step(state: State, prepared: Prepared) -> tuple[State, Observation]:
+        state, observation = tick(state, prepared)
+        return tree_map(Tensor.contiguous, state), observation
+
+    return torch.compile(step, backend=backend, fullgraph=True)
 
 
 def _uniform(tensor: Tensor) -> Tensor:

@@ -17,12 +17,16 @@ def recompute(model: ContinuousThoughtMachine) -> None:
     Args:
         model: changed in place; its weights and their names are not.
     """
+    # partials of bound methods: in a copy of the model they are bound to the copy
     observer, synapses = model.observer, getattr(model.core, "synapses", None)
     observer.step = _again(observer.step)
     if synapses is not None:
-        prepare = synapses.prepare
-        synapses.prepare = lambda: _again(prepare())
+        synapses.prepare = partial(_prepared_again, synapses.prepare)
 
 
 def _again(function: Callable[..., Any]) -> Callable[..., Any]:
     return partial(checkpoint, function, use_reentrant=False)
+
+
+def _prepared_again(prepare: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    return _again(prepare())

@@ -26,6 +26,7 @@ from ctm.analysis.style import (
     to_frame,
     whole_numbers,
 )
+from ctm.kernels.precision import widest
 from ctm.machine import ContinuousThoughtMachine
 from ctm.randomness import generator
 from ctm.tasks.sort.emissions import Emissions, emissions
@@ -134,7 +135,7 @@ def waits_picture(numbers: Tensor, said: Emissions, bins: int = 12) -> Figure:
 
 def mean_waits(said: Emissions) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the wait before each of N numbers, (N,) each, over the lists that got so far."""
-    waits = said.waits.double()  # (B, N)
+    waits = said.waits.to(widest(said.waits.device))  # (B, N)
     waits = torch.where(said.ticks > 0, waits, torch.nan)
     mean = waits.nanmean(0)  # (N,)
     return plain(mean), plain((waits - mean).square().nanmean(0).sqrt())
