@@ -21,7 +21,7 @@ def test_wrong_configurations_are_refused(arguments, message):
         Identity.Config(**arguments)
 
 
-@pytest.mark.parametrize("kind", ["given", "resnet", "conv_net", "token_embedding"])
+@pytest.mark.parametrize("kind", ["identity", "resnet", "conv_net", "token_embedding"])
 def test_every_backbone_survives_a_dictionary(kind):
     data = {"kind": kind} | ({"width": 8} if kind == "token_embedding" else {})
     config = BackboneConfig.from_dict(data)

@@ -259,11 +259,17 @@ def test_help_of_a_preset_shows_its_settings(capsys):
         (["compare", "mytask.py"], "preset = 'mytask.py': a Python file is not a preset"),
         (["train", "digits", "extra"], "Unused Tokens: ['extra']"),
         (["train", "digits", "--resume", "x"], "train: digits is new, --resume x goes on with a run: give one of them"),
-        (["train", "digits", "--task.test-share", "0.99999"], "0 samples for training and 1797 for testing: expected"),
-        (["train", "digits", "--task.test-share", "0.0001"], "1797 samples for training and 0 for testing: expected"),
+        (
+            ["train", "digits", "--task.test-share", "0.99999"],
+            "share of 0.99999 of 1797 samples: 1797 held out, 0 left; expected",
+        ),
+        (
+            ["train", "digits", "--task.test-share", "0.0001"],
+            "share of 0.0001 of 1797 samples: 0 held out, 1797 left; expected",
+        ),
         (["train", "digits", "--task.test-share", "nan"], "task.test_share = nan: expected between 0 and 1"),
         (["train", "digits", "--training.optimizer.learning-rate", "nan"], "learning_rate = nan: expected above 0"),
-        (["train", "digits", "--model.readout.classes", "5"], "the task 'digits' as configured needs {'classes': 10"),
+        (["train", "digits", "--model.readout.classes", "5"], "the task 'digits' as configured needs classes: 10"),
         (["evaluate", "nowhere", "--until", "2"], "until = 2.0: expected a certainty above 0 and at most 1"),
         (["compare"], "compare: name the presets"),
         (["compare", "digits", "--seeds", "a"], 'Invalid value for --seeds: unable to convert "a"'),
@@ -390,7 +396,7 @@ def test_weights_of_another_configuration_are_named(run, capsys):
 def test_metrics_that_lack_lines_are_not_drawn(run, capsys):
     path = run / "metrics.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    assert f"{path}: 4 lines up to the checkpoint of iteration 3, expected 5" in refused(capsys, "figures", run)
+    assert f"{path}: 6 lines up to the checkpoint of iteration 3, expected 7" in refused(capsys, "figures", run)
     assert not (run / "figures").exists()
 
 

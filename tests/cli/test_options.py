@@ -14,7 +14,7 @@ TRAINABLE = [name for name in ctm.presets() if isinstance(ctm.preset(name), ctm.
 
 
 def parsed(preset, *arguments):
-    """The experiment that a command line uses_query for."""
+    """The experiment that a command line asks for."""
     app = training_app(preset)
     _, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
     settings = bound.arguments.get("settings")

@@ -12,7 +12,7 @@ from ctm.thoughts import Thoughts
 
 
 def listing_4(losses, certainty, second):
-    """One sample after the other, with the least loss that the text uses_query for."""
+    """One sample after the other, with the least loss that the text asks for."""
     total = 0.0
     for losses_of_one, certainty_of_one in zip(losses.tolist(), certainty.tolist(), strict=True):
         first = losses_of_one.index(min(losses_of_one))

@@ -134,7 +134,7 @@ def test_parameters_that_never_had_a_gradient_are_saved_and_restored(tmp_path):
 
 @pytest.mark.parametrize("name", ["digits", "parity/quick", "sort/quick", "qamnist/quick"])
 def test_thinking_and_learning_never_wait_for_the_device(name):
-    """Where tensors have no values, whatever uses_query for one is refused."""
+    """Where tensors have no values, whatever asks for one is refused."""
     experiment = ctm.preset(name)
     model, task = experiment.model.build().to("meta"), experiment.task.build()
     inputs, targets = tree_map(lambda tensor: tensor.to("meta"), tuple(task.batch(0, 0, 4)))

@@ -59,10 +59,13 @@ def holdout(samples: Batch, share: float, seed: int) -> tuple[Batch, Batch]:
     """Splits samples at random into those to keep and those to hold out, about `share` of them.
 
     Raises:
-        DataError: if there are too few for one of each.
+        DataError: if no sample would be left, or none held out.
     """
     order = shuffled(len(samples.inputs), seed, 0, len(samples.inputs))
-    held = max(1, round(share * len(order)))
-    if held >= len(order):
-        raise DataError(f"{len(order)} samples, {held} of them held out: none are left to train on")
+    held = round(share * len(order))
+    if not 0 < held < len(order):
+        raise DataError(
+            f"a share of {share} of {len(order)} samples: {held} held out, {len(order) - held} left; "
+            "expected at least one of each"
+        )
     return Batch(*(part[order[held:]] for part in samples)), Batch(*(part[order[:held]] for part in samples))
