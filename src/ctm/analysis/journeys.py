@@ -58,7 +58,7 @@ def journey_picture(maze: Grids, journeys: Journeys, index: int = 0) -> Figure:
     figure.subplots_adjust(left=0.02, right=0.98, bottom=0.02, top=0.92)
     axes = figure.add_subplot()
     one = maze.take(slice(index, index + 1))
-    axes.imshow(pictures(one.open, one.start, one.goal)[0].permute(1, 2, 0))
+    axes.imshow(pictures(one.open, one.start, one.goal)[0].permute(1, 2, 0).numpy())
     picture_axis(axes)
     size, count = maze.open.shape[-1], int(journeys.applications[index])
     for application, leg in enumerate(journeys.places[index, :count]):

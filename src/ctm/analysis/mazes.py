@@ -103,7 +103,7 @@ def _enlarged(picture: Tensor) -> Tensor:
 
 def _route(axes: Axes, scene: _Scene, tick: int) -> None:
     """The maze, and arrows along the route of a tick."""
-    axes.imshow(scene.picture.permute(1, 2, 0))
+    axes.imshow(scene.picture.permute(1, 2, 0).numpy())
     axes.set_anchor("N")
     picture_axis(axes)
     places, moves, mistakes = scene.places[tick], scene.moves[tick], scene.mistakes[tick]

@@ -68,7 +68,7 @@ def heads(figure: Figure, maps: Tensor, corner: tuple[float, float], width: floa
     for head, weights in enumerate(contrast(smooth(maps, (16 * tall, 16 * wide)))):
         row, column = divmod(head, columns)
         axes = figure.add_axes((left + column * across, top - (row + 0.96) * down, 0.96 * across, 0.96 * down))
-        axes.imshow(weights, cmap=HEAT, vmin=0, vmax=1)
+        axes.imshow(weights.numpy(), cmap=HEAT, vmin=0, vmax=1)
         picture_axis(axes)
 
 

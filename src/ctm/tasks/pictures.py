@@ -51,7 +51,8 @@ class PictureTask(ArrayTask):
         from PIL import Image, ImageOps
 
         try:
-            picture = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
+            with Image.open(path) as opened:
+                picture = ImageOps.exif_transpose(opened).convert("RGBA")
         except FileNotFoundError:
             raise DataError(f"{path}: no such file") from None
         except Exception as error:  # Pillow raises many kinds for broken files
