@@ -140,7 +140,8 @@ def test_thinking_about_a_test_sample(run, capsys):
     assert certain == f"most certain at tick {tick + 1} of 5"
     assert lines[certain] == f"{thoughts.certainty[0, tick]:.3f}"
     assert lines["animation"] == str(run / "figures" / "think-3.gif")
-    assert Image.open(lines["animation"]).n_frames >= 5
+    with Image.open(lines["animation"]) as animation:
+        assert animation.n_frames >= 5
 
 
 def test_thinking_about_a_file(run, tmp_path, capsys):

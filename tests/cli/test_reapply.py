@@ -35,7 +35,8 @@ def test_larger_mazes_are_walked_and_drawn(run, capsys):
     assert re.fullmatch(r"goal reached: \d\.\d{4} of 5 mazes of 11 x 11", lines[0])
     for name in ("journey-11", "reapplied-11"):
         assert str(run / "figures" / f"{name}.png") in lines
-        assert Image.open(run / "figures" / f"{name}.png").size[0] >= 800
+        with Image.open(run / "figures" / f"{name}.png") as picture:
+            assert picture.size[0] >= 800
     told = json.loads(said(capsys, *arguments, "--json"))
     assert (told["size"], told["checkpoint"], len(told["lengths"])) == (11, "best", 5)
     assert all(1 <= count <= 3 for count in told["applications"])
@@ -57,7 +58,8 @@ def test_a_picture_is_walked_and_thought_about(run, tmp_path, capsys):
     assert (run / "figures" / "journey-mine.png").stat().st_size > 1000
     lines = dict(line.split(": ", 1) for line in said(capsys, "think", run, "--input", path).splitlines())
     assert re.fullmatch(r"[↑↓←→·]{1,6}|no move", lines["answer"])
-    assert Image.open(lines["animation"]).size == (800, 370)
+    with Image.open(lines["animation"]) as animation:
+        assert animation.size == (800, 370)
     Image.fromarray(painted(some(1), solved=False)[:-1]).save(path)
     for command in ("think", "reapply"):
         assert "mine.png: 9 x 8 pixels: expected a square" in refused(capsys, command, run, "--input", path)

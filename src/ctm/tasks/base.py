@@ -134,7 +134,7 @@ class Task(ABC):
     def comment(self, thoughts: Thoughts, inputs: Any) -> str:
         """A line about a single thought and its input (1, …): by default, when it was most certain."""
         tick = thoughts.ticks - thoughts.due.ticks + int(thoughts.due.most_certain_tick()[0, -1])
-        return f"most certain at tick {tick + 1} of {thoughts.ticks}: {float(thoughts.certainty[0, tick]):.3f}"
+        return f"most certain at tick {tick + 1} of {thoughts.ticks}: {thoughts.certainty[0, tick].item():.3f}"
 
     def animate(self, thoughts: Thoughts, inputs: Any, target: Tensor | None) -> Iterator["np.ndarray"]:
         """Frames (H, W, 3) of the machine thinking about a single sample: by default none.

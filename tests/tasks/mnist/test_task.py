@@ -117,7 +117,7 @@ def test_as_many_labels_as_pictures(tmp_path):
 
 def test_the_task_normalises_the_pixels(tmp_path):
     arrays = written(tmp_path)
-    task = Mnist.Config(folder=str(tmp_path)).build()
+    task = Mnist.Config(folder=str(tmp_path), validation_share=0.4).build()
     sample = task.sample(1)
     assert sample.inputs.shape == (1, 1, 28, 28)
     expected = (torch.from_numpy(arrays[STEMS[1][0]][1]) / 255 - 0.1307) / 0.3081
@@ -138,7 +138,7 @@ class Hub:
 
 def test_without_a_folder_the_hub_is_asked(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", Hub())
-    task = Mnist.Config(dataset="some/mnist").build()
+    task = Mnist.Config(dataset="some/mnist", validation_share=0.4).build()
     validation = task.splits["validation"]
     assert (len(task.train.inputs), len(validation.inputs), task.test.targets.tolist()) == (2, 1, [8])
     found = {int(p[0, 0]): int(t) for part in (task.train, validation) for p, t in zip(*part, strict=True)}
