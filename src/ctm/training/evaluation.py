@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ctm.inputs import each_tensor
-from ctm.precision import widest
+from ctm.inputs import tree_map
+from ctm.kernels.precision import widest
 from ctm.tasks.base import Batch, Split, Task
 from ctm.training.devices import reduced
 
@@ -55,7 +55,7 @@ def evaluate(
 def _sums(model: nn.Module, task: Task, batch: Batch) -> dict[str, Tensor]:
     """The loss and the scores of a batch, summed over its samples: () or (T,)."""
     device = next(model.parameters()).device
-    inputs, targets = each_tensor(lambda tensor: tensor.to(device), batch)
+    inputs, targets = tree_map(lambda tensor: tensor.to(device), batch)
     thoughts = model(inputs)
     thoughts = thoughts._replace(logits=thoughts.logits.float(), certainty=thoughts.certainty.float())
     scores = {"loss": task.loss(thoughts, targets).expand(len(targets))} | task.scores(thoughts, targets)

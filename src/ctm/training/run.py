@@ -79,7 +79,7 @@ class Run:
         Raises:
             RunError: if it is not one, or its configuration cannot be read.
         """
-        import ctm.experiments  # noqa: F401  makes the kinds of all parts and tasks known
+        import ctm.registry  # noqa: F401  makes the kinds of all parts and tasks known
 
         path = Path(path)
         try:
@@ -120,7 +120,7 @@ class Run:
         return found[-1]
 
     def best(self) -> Checkpoint:
-        """The checkpoint of the best headline score on the test split.
+        """The checkpoint of the best primary_metric score on the test split.
 
         Raises:
             RunError: if there is none.
