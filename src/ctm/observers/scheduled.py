@@ -102,10 +102,11 @@ class Scheduled(Observer):
     def step(self, query: Float[Tensor, "B P"], prepared: "PreparedSchedule", ticks: Int[Tensor, " B"]) -> Observation:
         """Attends to the picture that is shown, or reads the symbol that is."""
         part = (ticks // self.repeats).unsqueeze(1)  # (B, 1) which picture, symbol, or more
-        looks = part < prepared.grid[0]
+        pictures = prepared.pictures.grid[0]
+        looks = part < pictures
         hidden = looks & (prepared.picture != part)  # (B, L); where none is shown all are seen, and it is forgotten
         looked = self.look.attend(query, prepared.pictures, hidden)
-        symbol = (part - prepared.grid[0]).clamp(0, prepared.symbols.shape[1] - 1)  # (B, 1)
+        symbol = (part - pictures).clamp(0, prepared.symbols.shape[1] - 1)  # (B, 1)
         read = prepared.symbols.gather(1, symbol.unsqueeze(-1).expand(-1, -1, prepared.symbols.shape[2])).squeeze(1)
         attention = torch.where(looks.unsqueeze(-1), looked.attention, 0)  # none while it reads
         return Observation(torch.where(looks, looked.seen, read), attention)

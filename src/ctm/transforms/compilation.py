@@ -69,8 +69,7 @@ class _CompiledTick:
 def _compiled(tick: Callable[..., Any], backend: str) -> Callable[..., Any]:
     from torch._dynamo import config
 
-    limit = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"  # until PyTorch 2.6
-    setattr(config, limit, max(getattr(config, limit), GRAPHS))
+    config.recompile_limit = max(config.recompile_limit, GRAPHS)  # ty: ignore[invalid-assignment]
 
     def step(state: State, prepared: Prepared) -> tuple[State, Observation]:
         state, observation = tick(state, prepared)
