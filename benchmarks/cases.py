@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import ctm
-from ctm.catalog import model_config
+from ctm.registry import model_config
 
 
 class Setting(NamedTuple):
@@ -68,7 +68,9 @@ def case(name: str) -> Case:
     """The case of one of `SETTINGS`, as large as in the paper."""
     config, setting = model_config(name), SETTINGS[name]
     if setting.given:
-        config = replace(config, backbone=ctm.Given.Config(config.backbone.channels, dimensions=len(setting.shape) - 1))
+        config = replace(
+            config, backbone=ctm.Identity.Config(config.backbone.channels, dimensions=len(setting.shape) - 1)
+        )
     return Case(name, config, setting.batch)
 
 

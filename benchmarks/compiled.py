@@ -12,7 +12,7 @@ from steps import alternate, seconds
 
 import ctm
 from ctm.training.devices import launch
-from ctm.training.learner import Learner
+from ctm.training.trainer import Trainer
 
 
 def measure(name: str, repeats: int) -> str:
@@ -21,9 +21,9 @@ def measure(name: str, repeats: int) -> str:
     task, works, first = experiment.task.build(), {}, {}
     for compiles in (False, True):
         training = experiment.training.replace(compile=compiles)
-        learner = Learner(experiment.replace(training=training), task, launch(training))
-        works[compiles] = partial(learner.step, measure=False)
-        device = learner.fabric.device.type
+        trainer = Trainer(experiment.replace(training=training), task, launch(training))
+        works[compiles] = partial(trainer.step, measure=False)
+        device = trainer.fabric.device.type
         first[compiles] = seconds(works[compiles], device)
     fewest = {compiles: min(taken) for compiles, taken in alternate(works, repeats, device).items()}
     sides = ", ".join(

@@ -13,8 +13,8 @@ import torch
 from steps import alternate
 from surroundings import described, machine, table
 
-from ctm.products import Factor
-from ctm.thinking import kept
+from ctm.kernels.neuron_pass import kept
+from ctm.kernels.packed import PackedWeight
 
 Works = dict[str, Callable[[], object]]
 
@@ -22,7 +22,7 @@ Works = dict[str, Callable[[], object]]
 def linear_layer() -> Works:
     """A linear layer of parity/paper-75, 64 x 1536 by 1536 x 2048."""
     x, weight = torch.randn(64, 1536), torch.randn(2048, 1536).t()
-    factor = Factor(weight)
+    factor = PackedWeight(weight)
     return {"MKL": lambda: torch.mm(x, weight), "oneDNN": lambda: factor.product(x)}
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 from cases import SETTINGS, case
-from comparison import compared
 from memory import fitting
 from steps import PRECISIONS
 from surroundings import described, keep, machine, table
+
+from comparison import compared
 
 COLUMNS = ("configuration", "batch", "ticks", "threads", "precision", "forward s", "ratio", "step s", "ratio")
 MORE_COLUMNS = ("fp32 ratio", "ms a tick", "memory MB", "ratio", "recomputing", "× step", "GFLOP/s", "of a product's")

@@ -10,7 +10,7 @@ from cases import Case
 
 import ctm
 from ctm.thoughts import Thoughts
-from ctm.training.recomputation import recompute
+from ctm.transforms.recomputation import recompute
 
 Key = TypeVar("Key", bound=Hashable)
 MACHINES = ("oracle", "ours")

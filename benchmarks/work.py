@@ -11,7 +11,7 @@ from steps import PRECISIONS, Bench, Variant, alternate
 from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from ctm.products import Factor
+from ctm.kernels.packed import PackedWeight
 
 Shape = tuple[int, ...]
 
@@ -45,7 +45,7 @@ def product_rate(precision: str, device: str) -> float:
     """Floating-point operations a second of one large matrix product, at best: by the fastest library there is."""
     size, dtype = SIZE[device], dict(zip(PRECISIONS, (torch.float32, torch.bfloat16), strict=True))[precision]
     left, right, product = (torch.randn(size, size, device=device).to(dtype) for _ in range(3))
-    factor = Factor(right)
+    factor = PackedWeight(right)
     works = {"default": lambda: torch.mm(left, right, out=product), "ours": lambda: factor.product(left)}
     with torch.no_grad():
         taken = alternate(works, REPEATS, device)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import ctm
-from ctm.inputs import Inputs, each_tensor
+from ctm.inputs import Inputs, tree_map
 
 SYMBOLS = ((0, 2), (-2, 0), (0, 2))
 """What may stand in a question about two pictures: index, operator, index."""
@@ -55,24 +55,24 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
     dropout = st.just(0.0) if dropout is None else dropout
     observers = (
         (ctm.TokenEmbedding.Config(6), ctm.RotationalPositions.Config(1)),
-        (ctm.DigitConvolutions.Config((5, 6), (True, False)), ctm.RotationalPositions.Config(2)),
+        (ctm.ConvNet.Config((5, 6), (True, False)), ctm.RotationalPositions.Config(2)),
         (
-            ctm.DigitConvolutions.Config((6,), (True,)),
+            ctm.ConvNet.Config((6,), (True,)),
             ctm.FourierPositions.Config(draw(st.sampled_from([1, 3]))),
         ),
-        (ctm.Given.Config(channels=6, dimensions=2), ctm.NoPositions()),
-        (ctm.Given.Config(channels=6, dimensions=0), None),
-        (ctm.Each.Config(ctm.DigitConvolutions.Config((6,), (True,))), ctm.NoPositions()),
+        (ctm.Identity.Config(channels=6, dimensions=2), ctm.NoPositions()),
+        (ctm.Identity.Config(channels=6, dimensions=0), None),
+        (ctm.PerFrame.Config(ctm.ConvNet.Config((6,), (True,))), ctm.NoPositions()),
     )
     backbone, positions = draw(st.sampled_from(observers))
     heads = draw(st.sampled_from([1, 2, 4]))
     if positions is None:
         observer = ctm.Direct.Config()
-    elif isinstance(backbone, ctm.Each.Config):
+    elif isinstance(backbone, ctm.PerFrame.Config):
         look = ctm.CrossAttention.Config(8, heads, dropout=draw(dropout))
         observer = ctm.Scheduled.Config(look, repeats=draw(st.integers(1, 2)), projected=draw(st.booleans()))
-    elif isinstance(backbone, ctm.Given.Config) and draw(st.booleans()):
-        observer = draw(st.sampled_from([ctm.Whole.Config(), ctm.Whole.Config(cells=12)]))
+    elif isinstance(backbone, ctm.Identity.Config) and draw(st.booleans()):
+        observer = draw(st.sampled_from([ctm.Pooling.Config(), ctm.Pooling.Config(cells=12)]))
     else:
         observer = ctm.CrossAttention.Config(8, heads, positions, draw(dropout))
     return ctm.MachineConfig(
@@ -80,7 +80,7 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
         backbone=backbone,
         observer=observer,
         core=draw(cores(dropout)),
-        action=draw(representations()) if observer.asks else ctm.Silent.Config(),
+        action=draw(representations()) if observer.uses_query else ctm.NoRepresentation.Config(),
         output=draw(representations()),
         readout=ctm.Readout.Config(draw(st.integers(2, 4)), draw(st.sampled_from([(), (3,), (2, 2)]))),
         seed=draw(st.integers(0, 3)),
@@ -102,7 +102,7 @@ def inputs_for(config: ctm.MachineConfig, batch: int) -> Inputs:
         return torch.randn(batch, 2, 1, 4, 6), torch.stack([torch.randint(*ends, (batch,)) for ends in SYMBOLS], dim=1)
     if isinstance(config.backbone, ctm.TokenEmbedding.Config):
         return torch.randint(2, (batch, 7)) * 2.0 - 1
-    if isinstance(config.backbone, ctm.DigitConvolutions.Config):
+    if isinstance(config.backbone, ctm.ConvNet.Config):
         return torch.randn(batch, 1, 8, 6)
     return torch.randn(batch, 6, *(3, 4)[: config.backbone.dimensions])
 
@@ -114,4 +114,4 @@ def shows_in_turn(config: ctm.MachineConfig) -> bool:
 
 def doubled(inputs: Inputs) -> Inputs:
     """Numbers in double precision, symbols as they are."""
-    return each_tensor(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, inputs)
+    return tree_map(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, inputs)

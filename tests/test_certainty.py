@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctm.certainty import certainty
-from ctm.precision import at_least_float32
+from ctm.kernels.precision import at_least_float32
 
 
 @pytest.mark.parametrize("classes", [2, 7, 1000])

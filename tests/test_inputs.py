@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctm.inputs import count, each_tensor, joined, rows, several, shapes, split
+from ctm.inputs import as_tuple, concatenate, count, shapes, slice_batch, split, tree_map
 
 
 @given(samples=st.integers(0, 9), size=st.integers(1, 4), single=st.booleans())
@@ -12,12 +12,12 @@ def test_samples_are_split_and_joined_again(samples, size, single):
     batches = list(split(inputs, size))
     assert [count(batch) for batch in batches] == [min(size, samples - start) for start in range(0, samples, size)]
     if batches:
-        assert all(map(torch.equal, several(joined(batches)), several(inputs)))
+        assert all(map(torch.equal, as_tuple(concatenate(batches)), as_tuple(inputs)))
     assert shapes(inputs) == ([(2,)] if single else [(2,), ()])
 
 
 def test_rows_of_nested_tuples_keep_their_form():
     batch = (torch.arange(5), (torch.arange(5) * 2, None))
-    first, (second, nothing) = rows(batch, 1, 3)
+    first, (second, nothing) = slice_batch(batch, 1, 3)
     assert (first.tolist(), second.tolist(), nothing) == ([1, 2], [2, 4], None)
-    assert each_tensor(torch.add, batch, batch)[1][0].tolist() == [0, 4, 8, 12, 16]
+    assert tree_map(torch.add, batch, batch)[1][0].tolist() == [0, 4, 8, 12, 16]

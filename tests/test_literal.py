@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import ctm
-from ctm.catalog import model_config
+from ctm.registry import model_config
 from ctm.thoughts import Thoughts
-from ctm.training.recomputation import recompute
+from ctm.transforms.recomputation import recompute
 from machines import doubled, inputs_for, machine_configs, perturbed
 
 TOLERANCE = 1e-9  # in double precision, where only a wrong formula makes a difference

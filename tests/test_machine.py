@@ -12,9 +12,9 @@ from torch.utils import _pytree as pytree
 
 import ctm
 from ctm import ConfigError
-from ctm.catalog import model_config
 from ctm.certainty import certainty
-from ctm.inputs import rows
+from ctm.inputs import slice_batch
+from ctm.registry import model_config
 from machines import doubled, inputs_for, machine_configs, perturbed, shows_in_turn
 
 SIGNS = torch.tensor([[1.0, -1, -1, 1, 1, 1, -1, 1, -1], [-1.0, -1, 1, 1, -1, 1, 1, 1, 1]])
@@ -64,7 +64,7 @@ def test_published_shapes_of_answers():
 @given(config=machine_configs(), batch=st.integers(1, 3), ticks=st.integers(1, 4))
 def test_shapes_of_thoughts_and_records(config, batch, ticks):
     thoughts = config.build().eval()(inputs_for(config, batch), ticks=ticks, record=True)
-    neurons, record = config.core.neurons, thoughts.noted
+    neurons, record = config.core.neurons, thoughts.recorded
     assert thoughts.ticks == ticks
     assert thoughts.logits.shape == (batch, ticks, *config.readout.answer, config.readout.classes)
     assert thoughts.certainty.shape == (batch, ticks)
@@ -74,7 +74,7 @@ def test_shapes_of_thoughts_and_records(config, batch, ticks):
     assert record.pre_activations is None or record.pre_activations.shape == (batch, ticks, neurons)
     assert record.output.shape[1:] == (ticks, config.output.size(neurons))
     assert len(record.grid) == config.backbone.dimensions
-    if config.observer.asks:
+    if config.observer.uses_query:
         tokens = torch.Size(record.grid).numel()
         assert record.action.shape[1:] == (ticks, config.action.size(neurons))
         heads = (config.observer.look if shows_in_turn(config) else config.observer).heads
@@ -159,7 +159,7 @@ def test_samples_are_thought_about_one_by_one(config, batch):
     model, x = perturbed(config.build()).double().eval(), doubled(inputs_for(config, batch))
     together = model(x)
     for sample in range(batch):
-        alone = model(rows(x, sample, sample + 1))
+        alone = model(slice_batch(x, sample, sample + 1))
         torch.testing.assert_close(alone.logits[0], together.logits[sample], atol=1e-10, rtol=0)
         torch.testing.assert_close(alone.certainty[0], together.certainty[sample], atol=1e-10, rtol=0)
 
@@ -301,10 +301,10 @@ PLAIN = model_config("parity/quick")
     ("changes", "message"),
     [
         ({"ticks": 0}, "ticks = 0: expected at least 1"),
-        ({"action": ctm.Silent.Config()}, r"action = .*: expected a representation to form queries from"),
+        ({"action": ctm.NoRepresentation.Config()}, r"action = .*: expected a representation to form queries from"),
         (
-            {"observer": ctm.Direct.Config(), "backbone": ctm.Given.Config(4, 0)},
-            "action = .*: expected silence: this observer never asks",
+            {"observer": ctm.Direct.Config(), "backbone": ctm.Identity.Config(4, 0)},
+            "action = .*: expected silence: this observer never uses_query",
         ),
         (
             {"observer": PLAIN.observer.replace(positions=ctm.RotationalPositions.Config(2))},

@@ -65,7 +65,7 @@ def test_dense_takes_the_first_for_the_output_and_the_last_for_action():
 
 @given(action=st.integers(1, 6), output=st.integers(1, 6), spare=st.integers(0, 3))
 def test_dense_pairings_never_share_a_neuron(action, output, spare):
-    neurons = Dense(action).needs + Dense(output).needs + spare
+    neurons = Dense(action).exclusive_neurons + Dense(output).exclusive_neurons + spare
     looking = {neuron for pair in drawn(Dense(action), neurons, "action") for neuron in pair}
     answering = {neuron for pair in drawn(Dense(output), neurons, "output") for neuron in pair}
     assert (len(looking), len(answering)) == (action, output)
@@ -93,7 +93,7 @@ def test_the_first_random_pairs_are_self_pairs(pairs, data):
 
 
 def test_only_dense_claims_neurons():
-    assert [p.needs for p in (Dense(7), SemiDense(7), RandomPairs(7))] == [7, 0, 0]
+    assert [p.exclusive_neurons for p in (Dense(7), SemiDense(7), RandomPairs(7))] == [7, 0, 0]
 
 
 @pytest.mark.parametrize(

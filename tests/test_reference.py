@@ -53,7 +53,7 @@ def image_loss(thoughts, targets):
 
 
 def maze_loss(thoughts, targets):
-    losses = ctm.losses.curriculum_over_ticks(thoughts.logits, targets, curriculum="as_trained")
+    losses = ctm.losses.two_tick.curriculum_over_ticks(thoughts.logits, targets, curriculum="as_trained")
     return ctm.two_tick_loss(losses, thoughts.certainty)
 
 
@@ -502,7 +502,7 @@ class Malicious:
 
 def test_refuses_to_run_what_is_in_a_file(tmp_path):
     torch.save(checkpoint("parity_semidense") | {"extra": Malicious(tmp_path / "harm")}, tmp_path / "checkpoint.pt")
-    with pytest.raises(CheckpointError, match=r"checkpoint\.pt: refused, .* it asks for \w+\.mkdir"):
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt: refused, .* it uses_query for \w+\.mkdir"):
         load(tmp_path / "checkpoint.pt")
     assert not (tmp_path / "harm").exists()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ctm import Dense, RandomPairs, SemiDense, Silent, Snapshot, Synchronization
+from ctm import Dense, NoRepresentation, RandomPairs, SemiDense, Snapshot, Synchronization
 from ctm.randomness import generator
 from ctm.synchronization import MAXIMUM_DECAY, within_bounds
 from machines import pairings
@@ -161,13 +161,13 @@ def test_a_snapshot_is_the_present_itself():
 
 
 def test_silence_says_nothing():
-    representation = Silent.Config().build(NEURONS, "action", generator(0))
+    representation = NoRepresentation.Config().build(NEURONS, "action", generator(0))
     assert representation.read(after(representation, torch.randn(3, 2, NEURONS))) is None
-    assert Silent.Config().size(NEURONS) == 0
+    assert NoRepresentation.Config().size(NEURONS) == 0
 
 
 def test_sizes_and_claims():
     assert Synchronization.Config(Dense(4)).size(NEURONS) == 10
-    assert Synchronization.Config(Dense(4)).claims == 4
-    assert Synchronization.Config(SemiDense(4)).claims == 0
-    assert Snapshot.Config().claims == 0
+    assert Synchronization.Config(Dense(4)).exclusive_neurons == 4
+    assert Synchronization.Config(SemiDense(4)).exclusive_neurons == 0
+    assert Snapshot.Config().exclusive_neurons == 0

@@ -114,9 +114,9 @@ def test_ticks_and_record():
     thoughts = thoughts_of(torch.randn(2, 5, 3), torch.rand(2, 5))
     assert thoughts.ticks == 5
     with pytest.raises(ValueError, match="record=True"):
-        _ = thoughts.noted
+        _ = thoughts.recorded
     record = Record(None, torch.zeros(1), None, None, torch.zeros(1), ())
-    assert thoughts._replace(record=record).noted is record
+    assert thoughts._replace(record=record).recorded is record
 
 
 def test_gradients_flow_to_the_ticks_that_answer():

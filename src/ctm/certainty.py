@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ctm.precision import at_least_float32
+from ctm.kernels.precision import at_least_float32
 
 
 def certainty(logits: Float[Tensor, "*shape C"], positions: int = 0) -> Float[Tensor, "*rest"]:

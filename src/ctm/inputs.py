@@ -13,40 +13,40 @@ TreeT = TypeVar("TreeT")
 """A tensor, or nested tuples of tensors, such as a batch of inputs and targets."""
 
 
-def several(inputs: Inputs) -> tuple[Tensor, ...]:
+def as_tuple(inputs: Inputs) -> tuple[Tensor, ...]:
     """The tensors of the inputs, which may be a single one."""
     return (inputs,) if isinstance(inputs, Tensor) else inputs
 
 
 def count(inputs: Inputs) -> int:
     """B, how many samples there are."""
-    return len(several(inputs)[0])
+    return len(as_tuple(inputs)[0])
 
 
 def shapes(inputs: Inputs) -> list[tuple[int, ...]]:
     """The shapes of a sample's tensors."""
-    return [tuple(tensor.shape[1:]) for tensor in several(inputs)]
+    return [tuple(tensor.shape[1:]) for tensor in as_tuple(inputs)]
 
 
-def rows(samples: TreeT, start: int, end: int | None = None) -> TreeT:
+def slice_batch(samples: TreeT, start: int, end: int | None = None) -> TreeT:
     """The samples from `start` up to `end`."""
-    return each_tensor(lambda tensor: tensor[start:end], samples)
+    return tree_map(lambda tensor: tensor[start:end], samples)
 
 
 def split(inputs: Inputs, size: int) -> Iterator[Inputs]:
     """The samples in batches of `size`, but for the last."""
     for start in range(0, count(inputs), size):
-        yield rows(inputs, start, start + size)
+        yield slice_batch(inputs, start, start + size)
 
 
-def joined(batches: Sequence[Inputs]) -> Inputs:
+def concatenate(batches: Sequence[Inputs]) -> Inputs:
     """The samples of several batches as one."""
-    return each_tensor(lambda *tensors: torch.cat(tensors), *batches)
+    return tree_map(lambda *tensors: torch.cat(tensors), *batches)
 
 
-def each_tensor(function: Callable[..., Any], first: Any, *others: Any) -> Any:
+def tree_map(function: Callable[..., Any], first: Any, *others: Any) -> Any:
     """Applies a function to the tensors of nested tuples of one form; what is nothing stays nothing."""
     if first is None or isinstance(first, Tensor):
         return None if first is None else function(first, *others)
-    parts = [each_tensor(function, *parts) for parts in zip(first, *others, strict=True)]
+    parts = [tree_map(function, *parts) for parts in zip(first, *others, strict=True)]
     return tuple(parts) if type(first) is tuple else type(first)(*parts)

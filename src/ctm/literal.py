@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ctm.baselines.cores import Activations, FeedForwardCore, LSTMCore, LSTMState, SynapseCore
-from ctm.core import NeuronState
-from ctm.inputs import Inputs, several
+from ctm.cores.baselines import Activations, FeedForwardCore, LSTMCore, LSTMState, SynapseCore
+from ctm.cores.neuron import NeuronState
+from ctm.inputs import Inputs, as_tuple
+from ctm.kernels.neuron_pass import dropout
 from ctm.machine import ContinuousThoughtMachine, State
-from ctm.observers import CrossAttention
-from ctm.scheduled import Scheduled
+from ctm.observers.attention import CrossAttention
+from ctm.observers.scheduled import Scheduled
 from ctm.synapses import SynapseMLP
 from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
-from ctm.thinking import dropout
 from ctm.thoughts import Record, Thoughts
 
 
@@ -44,7 +44,7 @@ class LiteralMachine(nn.Module):
         self, x: Inputs, *others: Tensor, ticks: int | None = None, state: State | None = None, record: bool = False
     ) -> Thoughts:
         model: Any = self.model
-        inputs = (*several(x), *others)
+        inputs = (*as_tuple(x), *others)
         batch, shown = len(inputs[0]), model.observer.shown(inputs) if state is None else 0
         ticks = ticks or shown + model.config.ticks
         features = model.backbone(inputs[0])

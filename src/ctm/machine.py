@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from ctm.backbones.base import BackboneConfig
 from ctm.certainty import certainty
 from ctm.config import Config, ConfigError
-from ctm.core import CoreConfig
-from ctm.inputs import Inputs, several
-from ctm.observers import Observation, ObserverConfig
-from ctm.readouts import Readout
-from ctm.synchronization import RepresentationConfig, Silent
+from ctm.cores.neuron import CoreConfig
+from ctm.inputs import Inputs, as_tuple
+from ctm.observers.attention import Observation, ObserverConfig
+from ctm.readouts.classes import Readout
+from ctm.synchronization import NoRepresentation, RepresentationConfig
 from ctm.thoughts import Record, Thoughts
 
 
@@ -41,7 +41,7 @@ class MachineConfig(Config):
     """How the latent state is read to answer."""
     readout: Readout.Config
     """The shape of an answer."""
-    action: RepresentationConfig = Silent.Config()
+    action: RepresentationConfig = NoRepresentation.Config()
     """How the latent state is read to look; silent for an observer that does not ask."""
     seed: int = 0
     """Seed of the choice of neuron pairs."""
@@ -49,12 +49,14 @@ class MachineConfig(Config):
     def validate(self) -> None:
         self.require(self.ticks >= 1, "ticks", "at least 1")
         self.require(
-            (self.action.size(self.core.neurons) > 0) == self.observer.asks,
+            (self.action.size(self.core.neurons) > 0) == self.observer.uses_query,
             "action",
-            "a representation to form queries from" if self.observer.asks else "silence: this observer never asks",
+            "a representation to form queries from"
+            if self.observer.uses_query
+            else "silence: this observer never uses_query",
         )
         self.observer.check(self.backbone.dimensions)
-        claimed = self.action.claims + self.output.claims
+        claimed = self.action.exclusive_neurons + self.output.exclusive_neurons
         if claimed > self.core.neurons:
             raise ConfigError(
                 f"core.neurons = {self.core.neurons}: expected at least {claimed}, "
@@ -127,7 +129,7 @@ class ContinuousThoughtMachine(nn.Module):
             ValueError: if `ticks` is not positive, the state is one of another number of samples, or the observer
                 takes more or fewer tensors.
         """
-        inputs = (*several(x), *others)
+        inputs = (*as_tuple(x), *others)
         batch, shown = len(inputs[0]), self.observer.shown(inputs)
         ticks = shown + self.config.ticks if ticks is None else ticks
         if ticks < 1:
@@ -156,7 +158,7 @@ class ContinuousThoughtMachine(nn.Module):
             ticks: how many steps will follow each other, so that their histories can share a buffer; 0 makes every
                 `step` a pure function, which may be called in any order and for ever.
         """
-        x, *others = several(x)
+        x, *others = as_tuple(x)
         features = self.backbone(x)  # (B, C, *grid)
         observer = self.observer.prepare((features, *others) if others else features)
         return Prepared(observer, self.core.prepare(ticks), self.action.prepare(), self.output.prepare())

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ctm.config import Config
-from ctm.thinking import Layer, Thinking
+from ctm.kernels.neuron_pass import Layer, NeuronPass
 
 
 class NeuronModels(nn.Module):
@@ -39,9 +39,9 @@ class NeuronModels(nn.Module):
             for width, outputs in zip(widths[:-1], widths[1:], strict=True)
         )
 
-    def prepare(self, ticks: int = 0) -> Thinking:
+    def prepare(self, ticks: int = 0) -> NeuronPass:
         """The models for use at every tick of a pass; `ticks` as for `ContinuousThoughtMachine.prepare`."""
-        return Thinking([layer.prepare() for layer in self.layers], ticks)  # ty: ignore[not-callable]
+        return NeuronPass([layer.prepare() for layer in self.layers], ticks)  # ty: ignore[not-callable]
 
 
 class GatedNeuronLayer(nn.Module):

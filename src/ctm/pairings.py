@@ -25,8 +25,8 @@ class Pairing(Config):
 
     @property
     @abstractmethod
-    def needs(self) -> int:
-        """How many distinct neurons the pairing claims for itself; 0 if it draws from all of them."""
+    def exclusive_neurons(self) -> int:
+        """How many distinct neurons the pairing exclusive_neurons for itself; 0 if it draws from all of them."""
 
     @abstractmethod
     def draw(self, neurons: int, role: Role, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -57,7 +57,7 @@ class Dense(Pairing, kind="dense"):
         return self.neurons * (self.neurons + 1) // 2
 
     @property
-    def needs(self) -> int:
+    def exclusive_neurons(self) -> int:
         return self.neurons
 
     def draw(self, neurons: int, role: Role, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -85,7 +85,7 @@ class SemiDense(Pairing, kind="semi_dense"):
         return self.neurons * (self.neurons + 1) // 2
 
     @property
-    def needs(self) -> int:
+    def exclusive_neurons(self) -> int:
         return 0
 
     def draw(self, neurons: int, role: Role, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -112,7 +112,7 @@ class RandomPairs(Pairing, kind="random"):
         return self.pairs
 
     @property
-    def needs(self) -> int:
+    def exclusive_neurons(self) -> int:
         return 0
 
     def draw(self, neurons: int, role: Role, generator: Generator) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
-from ctm.sharing import shared
+from ctm.kernels.deferred import shared
 
 Connect = Callable[[Tensor], Tensor]
 """From (o, z), (B, E + D), to pre-activations (B, D)."""

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from ctm.config import Config
+from ctm.kernels.precision import at_least_float32
 from ctm.pairings import Pairing, Role
-from ctm.precision import at_least_float32
 
 MAXIMUM_DECAY = 15.0
 """Decays r are kept in [0, 15], as the authors do; exp(-15) forgets everything but the present."""
@@ -25,7 +25,7 @@ class RepresentationConfig(Config):
     """Base of the ways to read the latent state."""
 
     @property
-    def claims(self) -> int:
+    def exclusive_neurons(self) -> int:
         """How many neurons the representation must have for itself."""
         return 0
 
@@ -86,8 +86,8 @@ class Synchronization(Representation):
         """Which pairs of neurons are compared."""
 
         @property
-        def claims(self) -> int:
-            return self.pairing.needs
+        def exclusive_neurons(self) -> int:
+            return self.pairing.exclusive_neurons
 
         def size(self, neurons: int) -> int:
             return self.pairing.count
@@ -156,18 +156,18 @@ class Snapshot(Representation):
         return state
 
 
-class Silent(Representation):
+class NoRepresentation(Representation):
     """Says nothing: for observers that do not ask."""
 
     @dataclass(frozen=True)
-    class Config(RepresentationConfig, kind="silent"):
+    class Config(RepresentationConfig, kind="none"):
         """No representation."""
 
         def size(self, neurons: int) -> int:
             return 0
 
-        def build(self, neurons: int, role: Role, generator: Generator) -> "Silent":
-            return Silent()
+        def build(self, neurons: int, role: Role, generator: Generator) -> "NoRepresentation":
+            return NoRepresentation()
 
     def start(self, z: Tensor) -> None:
         """Nothing."""

@@ -43,7 +43,7 @@ class Thoughts(NamedTuple):
         return Thoughts(self.logits[:, since:], self.certainty[:, since:], self.state)
 
     @property
-    def noted(self) -> Any:
+    def recorded(self) -> Any:
         """The record.
 
         Raises:

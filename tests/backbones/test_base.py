@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from ctm import BackboneConfig, ConfigError, Given
+from ctm import BackboneConfig, ConfigError, Identity
 
 
 def test_given_features_pass_through():
     features = torch.randn(2, 64, 3, 3)
-    assert Given.Config(channels=64).build()(features) is features
+    assert Identity.Config(channels=64).build()(features) is features
 
 
 @pytest.mark.parametrize(
@@ -18,10 +18,10 @@ def test_given_features_pass_through():
 )
 def test_wrong_configurations_are_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
-        Given.Config(**arguments)
+        Identity.Config(**arguments)
 
 
-@pytest.mark.parametrize("kind", ["given", "resnet", "digit_convolutions", "token_embedding"])
+@pytest.mark.parametrize("kind", ["given", "resnet", "conv_net", "token_embedding"])
 def test_every_backbone_survives_a_dictionary(kind):
     data = {"kind": kind} | ({"width": 8} if kind == "token_embedding" else {})
     config = BackboneConfig.from_dict(data)

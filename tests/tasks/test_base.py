@@ -3,7 +3,7 @@ import torch
 
 import ctm
 from ctm import DataError
-from ctm.losses import cross_entropy_over_ticks, two_tick_loss
+from ctm.losses.two_tick import cross_entropy_over_ticks, two_tick_loss
 from ctm.tasks import TaskConfig
 from ctm.tasks.digits import Digits
 from ctm.tasks.parity import Parity
@@ -63,7 +63,7 @@ def test_the_loss_is_that_of_two_ticks(second):
 def test_kinds_and_headlines():
     assert TaskConfig.from_dict({"kind": "parity", "length": 3}) == Parity.Config(length=3)
     assert TaskConfig.from_dict({"kind": "digits"}) == Digits.Config()
-    assert (Parity.headline, Digits.headline) == ("whole_accuracy", "accuracy")
+    assert (Parity.primary_metric, Digits.primary_metric) == ("whole_accuracy", "accuracy")
 
 
 def test_a_task_without_words_takes_no_text():
@@ -75,4 +75,4 @@ def test_the_answer_and_its_comment_are_of_the_most_certain_tick():
     task, thoughts = Parity.Config(length=2).build(), Thoughts(LOGITS[:1], CERTAINTY[:1], None)
     assert task.answer(thoughts).tolist() == [[1, 2]]
     assert task.comment(thoughts, torch.ones(1, 2)) == "most certain at tick 1 of 3: 0.900"
-    assert not list(task.trials(ctm.build("parity/quick")))
+    assert not list(task.evaluation_figures(ctm.build("parity/quick")))

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-import ctm.catalog
+import ctm.registry
 from ctm.config import ConfigError
 from ctm.training import AdamW, Experiment, Multistep, NormClipping, TrainingConfig
 from training.experiments import parity
@@ -14,8 +14,8 @@ def test_an_experiment_survives_yaml():
 
 
 def test_every_preset_survives_yaml():
-    for name in ctm.catalog.presets():
-        preset = ctm.catalog.preset(name)
+    for name in ctm.registry.presets():
+        preset = ctm.registry.preset(name)
         assert type(preset).from_dict(yaml.safe_load(yaml.safe_dump(preset.to_dict()))) == preset
 
 

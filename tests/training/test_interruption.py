@@ -27,8 +27,8 @@ def test_a_second_interrupt_stops_at_once():
 
 
 def test_outside_the_main_thread_nothing_is_noted():
-    noted = []
-    thread = threading.Thread(target=lambda: noted.append(Interruption().__enter__().signal))
+    recorded = []
+    thread = threading.Thread(target=lambda: recorded.append(Interruption().__enter__().signal))
     thread.start()
     thread.join()
-    assert noted == [None]
+    assert recorded == [None]

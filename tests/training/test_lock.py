@@ -36,7 +36,7 @@ def test_training_holds_the_lock_from_the_first_line_to_the_last(tmp_path, monke
         held.append(run.metrics()[-1]["iteration"])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ctm.training.sitting.save_checkpoint", save)
+    monkeypatch.setattr("ctm.training.session.save_checkpoint", save)
     with pytest.raises(KeyboardInterrupt):
         train(run, quiet=True)
     assert held == [0]

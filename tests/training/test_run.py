@@ -69,9 +69,9 @@ def test_the_best_checkpoint_is_the_last_one_of_the_best_score(tmp_path, monkeyp
     rising_and_falling = {split: iter([0.1, 0.4, 0.4, 0.3, 0.2]) for split in ("train", "test")}
 
     def evaluate(model, task, split, batch_size, fabric):
-        return {"loss": 1.0, task.headline: next(rising_and_falling[split])}
+        return {"loss": 1.0, task.primary_metric: next(rising_and_falling[split])}
 
-    monkeypatch.setattr("ctm.training.sitting.evaluate", evaluate)
+    monkeypatch.setattr("ctm.training.session.evaluate", evaluate)
     run = Run.create(tmp_path / "run", parity(evaluate_every=3, checkpoint_every=1, keep=1))
     assert train(run, quiet=True).best == 0.4
     assert run.best().iteration == 6

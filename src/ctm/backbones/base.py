@@ -28,11 +28,11 @@ class BackboneConfig(Config):
         """Makes the backbone."""
 
 
-class Given(nn.Module):
+class Identity(nn.Module):
     """The data are features already: a backbone of one's own runs before the machine."""
 
     @dataclass(frozen=True)
-    class Config(BackboneConfig, kind="given"):
+    class Config(BackboneConfig, kind="identity"):
         """Features (B, C, *grid), passed through."""
 
         channels: int = 64
@@ -44,8 +44,8 @@ class Given(nn.Module):
             self.require(self.channels >= 1, "channels", "at least 1")
             self.require(self.dimensions in (0, 1, 2), "dimensions", "0, 1 or 2")
 
-        def build(self) -> "Given":
-            return Given()
+        def build(self) -> "Identity":
+            return Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return x

@@ -41,7 +41,7 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         culprit = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"it asks for {culprit[1]}" if culprit else "it is no checkpoint, or a broken one"
+        reason = f"it uses_query for {culprit[1]}" if culprit else "it is no checkpoint, or a broken one"
         raise CheckpointError(f"{path}: refused, only weights and plain values are read: {reason}") from None
     except (RuntimeError, EOFError) as error:
         raise CheckpointError(f"{path}: no checkpoint that can be read: {error}") from error

@@ -7,20 +7,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ctm.backbones import BackboneConfig, DigitConvolutions, Each, Given, ResNet, TokenEmbedding
-from ctm.baselines import FeedForwardCore, LSTMCore, Whole
-from ctm.core import CoreConfig, NeuronCore
+from ctm.backbones import BackboneConfig, ConvNet, Identity, PerFrame, ResNet, TokenEmbedding
+from ctm.baselines import FeedForwardCore, LSTMCore, Pooling
+from ctm.cores.neuron import CoreConfig, NeuronCore
 from ctm.machine import MachineConfig
 from ctm.neurons import NeuronModels
-from ctm.observers import CrossAttention, Direct
+from ctm.observers.attention import CrossAttention, Direct
+from ctm.observers.scheduled import Scheduled
 from ctm.pairings import Dense, Pairing, RandomPairs, SemiDense
 from ctm.positions import FourierPositions, NoPositions, PositionConfig, RotationalPositions
-from ctm.readouts import Readout
+from ctm.readouts.classes import Readout
 from ctm.reference import names
 from ctm.reference.names import CheckpointError, Rule
-from ctm.scheduled import Scheduled
 from ctm.synapses import SynapseConfig, SynapseMLP, SynapseUNet
-from ctm.synchronization import RepresentationConfig, Silent, Snapshot, Synchronization
+from ctm.synchronization import NoRepresentation, RepresentationConfig, Snapshot, Synchronization
 
 _SAME = {"deep_memory": "deep_nlms", "do_normalisation": "do_layernorm_nlm"}
 """Arguments that their training scripts call otherwise than their constructors."""
@@ -127,7 +127,7 @@ def _sort(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translatio
     readout = Readout.Config(arguments["out_dims"])
     config = MachineConfig(
         ticks=arguments["iterations"],
-        backbone=Given.Config(channels=readout.classes - 1, dimensions=0),
+        backbone=Identity.Config(channels=readout.classes - 1, dimensions=0),
         observer=Direct.Config(),
         core=core,
         output=output,
@@ -158,11 +158,11 @@ def _feed_forward(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Tr
     config = MachineConfig(
         ticks=1,
         backbone=backbone,
-        observer=Whole.Config(),
+        observer=Pooling.Config(),
         core=FeedForwardCore.Config(arguments["d_model"], dropout=arguments["dropout"]),
         output=Snapshot.Config(),
         readout=_readout(arguments),
-        action=Silent.Config(),
+        action=NoRepresentation.Config(),
     )
     return Translation(config, backbone_rules + names.FEED_FORWARD)
 
@@ -197,7 +197,7 @@ def _questions(
     channels = _inputs_of(state_dict, "backbone_digit.layers.0.weight")
     return MachineConfig(
         ticks=arguments["iterations_for_answering"],
-        backbone=Each.Config(DigitConvolutions.Config((width, width), (True, True), channels)),
+        backbone=PerFrame.Config(ConvNet.Config((width, width), (True, True), channels)),
         observer=Scheduled.Config(look, projected=projected),
         core=core,
         action=action,
@@ -224,7 +224,7 @@ def _backbone(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> tuple[
     if name == "parity_backbone":
         return TokenEmbedding.Config(width=arguments["d_input"], symbols=(-1, 1)), names.TOKEN_EMBEDDING
     if name == "none":
-        return Given.Config(channels=_inputs_of(state_dict, "kv_proj.0.weight")), ()
+        return Identity.Config(channels=_inputs_of(state_dict, "kv_proj.0.weight")), ()
     raise arguments.unsupported("backbone_type", "resnet18-1 to resnet152-4, parity_backbone or none")
 
 

@@ -1,4 +1,4 @@
-"""What the training engine asks of a task: batches, a loss, scores."""
+"""What the training engine uses_query of a task: batches, a loss, scores."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from torch import Tensor
 
 from ctm.config import Config
-from ctm.inputs import Inputs, rows
-from ctm.losses import Second, cross_entropy_over_ticks, two_tick_loss
+from ctm.inputs import Inputs, slice_batch
+from ctm.losses.two_tick import Second, cross_entropy_over_ticks, two_tick_loss
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
-from ctm.readouts import Readout
+from ctm.readouts.classes import Readout
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Task(ABC):
     """A supervised task. All randomness is a function of the arguments, so a run can be resumed exactly."""
 
     config: Any
-    headline: str = "accuracy"
+    primary_metric: str = "accuracy"
     """The score that decides which checkpoint is the best; higher is better."""
     emits: bool = False
     """Whether an answer is emitted piece by piece; then no tick has one of its own, and no certainty ends a thought."""
@@ -85,7 +85,7 @@ class Task(ABC):
     def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
         """What evaluation reports, per sample: each (B,) or (B, T); the evaluation averages over samples.
 
-        There must be an "accuracy" and the `headline`, both (B,).
+        There must be an "accuracy" and the `primary_metric`, both (B,).
 
         By default "accuracy" at the most certain tick, averaged over answer positions, "accuracy_last" at the last
         tick, "accuracy_by_tick", "certainty_by_tick", and for answers of several positions "whole_accuracy", which
@@ -133,7 +133,7 @@ class Task(ABC):
         raise DataError("this task takes no text; give a file, as in --input FILE")
 
     @abstractmethod
-    def spell(self, answer: Tensor) -> str:
+    def format_answer(self, answer: Tensor) -> str:
         """One answer, classes (*answer), as a person would write it."""
 
     def comment(self, thoughts: Thoughts, inputs: Any) -> str:
@@ -155,11 +155,13 @@ class Task(ABC):
     def figures(self, thoughts: Thoughts, samples: Batch) -> Iterator[tuple[str, "Figure"]]:
         """Named pictures that only this task has, of recorded thoughts about some samples."""
 
-    def trials(self, model: ContinuousThoughtMachine) -> Iterator[tuple[str, "Figure"]]:
+    def evaluation_figures(self, model: ContinuousThoughtMachine) -> Iterator[tuple[str, "Figure"]]:
         """Named pictures for which a model is put to further tests: by default none."""
         return iter(())
 
-    def together(self, models: Mapping[str, Sequence[ContinuousThoughtMachine]]) -> Iterator[tuple[str, "Figure"]]:
+    def comparison_figures(
+        self, models: Mapping[str, Sequence[ContinuousThoughtMachine]]
+    ) -> Iterator[tuple[str, "Figure"]]:
         """Named pictures of several models side by side, each trained with several seeds: by default none."""
         return iter(())
 
@@ -172,6 +174,6 @@ class Task(ABC):
         seen = 0
         for batch in self.evaluation("test", 1000):
             if 0 <= index - seen < len(batch.targets):
-                return rows(batch, index - seen, index - seen + 1)
+                return slice_batch(batch, index - seen, index - seen + 1)
             seen += len(batch.targets)
         raise DataError(f"index {index}: there are {seen} test samples, 0 to {seen - 1}")

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ctm.randomness import generator
-from ctm.readouts import Readout
-from ctm.tasks.arrays import ArrayTask
+from ctm.readouts.classes import Readout
 from ctm.tasks.base import Batch, DataError, TaskConfig
+from ctm.tasks.in_memory import InMemoryTask
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class PictureTaskConfig(TaskConfig):
         return Readout.Config(classes=10)
 
 
-class PictureTask(ArrayTask):
+class PictureTask(InMemoryTask):
     """One label for each grey picture, bright strokes on dark ground; pictures are stored as bytes (N, H, W)."""
 
     shows_attention = True
@@ -62,7 +62,7 @@ class PictureTask(ArrayTask):
         pixels = torch.from_numpy(np.asarray(ImageOps.pad(picture, (width, height), color=_ground(picture))).copy())
         return self.inputs(pixels.unsqueeze(0) if _ground(picture) < 128 else 255 - pixels.unsqueeze(0))
 
-    def spell(self, answer: Tensor) -> str:
+    def format_answer(self, answer: Tensor) -> str:
         return str(int(answer))
 
     def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> Iterator[np.ndarray]:

@@ -14,7 +14,7 @@ from ctm.training.engine import Outcome, train
 from ctm.training.evaluation import evaluate
 from ctm.training.run import Run, RunExists
 from ctm.training.schedules import Cosine, Multistep, Schedule
-from ctm.training.sitting import Diverged
+from ctm.training.session import Diverged
 
 __all__ = [
     "AdamW",

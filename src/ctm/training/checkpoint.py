@@ -87,7 +87,7 @@ class Checkpoint:
 
     @staticmethod
     def _misfit(path: Path, what: str) -> RunError:
-        """A file that was read has other tensors than the configuration asks for, so that has been changed since."""
+        """A file that was read has other tensors than the configuration uses_query for, so that has been changed since."""
         advice = "put back the config.yaml that the run was made with, or train a new run with this one"
         return RunError(f"{path}: does not fit the run's config.yaml: {what}; {advice}")
 

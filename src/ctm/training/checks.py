@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ctm.inputs import several
+from ctm.inputs import as_tuple
 from ctm.tasks.base import Task
 from ctm.training.checkpoint import RunError
 
@@ -18,7 +18,7 @@ def check_batch(task: Task, batch: Any, method: str, size: int | None = None) ->
     """Raises `TaskError` unless there are as many inputs as targets, at least one, and `size` if that is given."""
     try:
         inputs, targets = batch
-        counts = {len(tensor) for tensor in (*several(inputs), targets)}
+        counts = {len(tensor) for tensor in (*as_tuple(inputs), targets)}
     except (TypeError, ValueError):
         raise _error(task, method, f"returned {_shown(batch)}", "inputs and targets, tensors (B, …)") from None
     if len(counts) > 1:
@@ -45,7 +45,9 @@ def check_scores(task: Task, scores: Any, samples: int) -> None:
         if not isinstance(score, Tensor) or score.dim() not in (1, 2) or len(score) != samples:
             expected = f"a tensor ({samples},) or ({samples}, T), a row for each sample"
             raise _error(task, "scores", f"returned {_shown(score)} as {name!r}", expected)
-    for name in dict.fromkeys((task.headline, "accuracy")):  # this for the best checkpoint, that for training lines
+    for name in dict.fromkeys(
+        (task.primary_metric, "accuracy")
+    ):  # this for the best checkpoint, that for training lines
         if name not in scores or scores[name].dim() != 1:
             known = ", ".join(name for name, score in scores.items() if score.dim() == 1) or "none"
             raise _error(

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def launch(plan: TrainingConfig) -> "Fabric":
+def launch(config: TrainingConfig) -> "Fabric":
     """Starts Fabric, and for several devices the other processes; each runs the whole program again.
 
     Raises:
-        RunError: if Fabric is not installed, or the devices that `plan` asks for are not there.
+        RunError: if Fabric is not installed, or the devices that `config` uses_query for are not there.
     """
     try:
         from lightning.fabric import Fabric
@@ -34,11 +34,11 @@ def launch(plan: TrainingConfig) -> "Fabric":
     for name in ("lightning.fabric", "lightning.pytorch"):  # no advert, no list of devices
         logging.getLogger(name).setLevel(logging.WARNING)
     fabric = Fabric(
-        accelerator=_accelerator(plan),
-        devices=plan.devices,
-        num_nodes=plan.nodes,
-        strategy="ddp" if plan.devices * plan.nodes > 1 else "auto",
-        precision=_PRECISIONS[plan.precision],
+        accelerator=_accelerator(config),
+        devices=config.devices,
+        num_nodes=config.nodes,
+        strategy="ddp" if config.devices * config.nodes > 1 else "auto",
+        precision=_PRECISIONS[config.precision],
     )
     fabric.launch()
     if fabric.world_size > 1:
@@ -52,15 +52,15 @@ def _part() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _accelerator(plan: TrainingConfig) -> Literal["cpu", "cuda"]:
+def _accelerator(config: TrainingConfig) -> Literal["cpu", "cuda"]:
     """Where to compute, after a look at what is there."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    on_gpu = plan.accelerator == "cuda" or (plan.accelerator == "auto" and gpus > 0)
-    if on_gpu and gpus < plan.devices:
-        raise RunError(f"training.devices = {plan.devices}: there are {gpus} GPUs")
-    if plan.precision == "fp16" and not on_gpu:
+    on_gpu = config.accelerator == "cuda" or (config.accelerator == "auto" and gpus > 0)
+    if on_gpu and gpus < config.devices:
+        raise RunError(f"training.devices = {config.devices}: there are {gpus} GPUs")
+    if config.precision == "fp16" and not on_gpu:
         raise RunError("training.precision = 'fp16': needs a GPU; use 'bf16' or 'fp32'")
-    started, wanted = os.environ.get("WORLD_SIZE", "1"), str(plan.devices * plan.nodes)
+    started, wanted = os.environ.get("WORLD_SIZE", "1"), str(config.devices * config.nodes)
     if "TORCHELASTIC_RUN_ID" in os.environ and started != wanted:
         raise RunError(f"training.devices * training.nodes = {wanted}: torchrun started {started} processes")
     return "cuda" if on_gpu else "cpu"

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from ctm.training.devices import launch, random_state_untouched
 from ctm.training.interruption import Interruption
-from ctm.training.learner import Learner
 from ctm.training.lock import locked_by_the_first
 from ctm.training.run import Run
-from ctm.training.sitting import Sitting
+from ctm.training.session import Session
+from ctm.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Outcome:
     signal: int | None
     """The number of the signal that interrupted the run; nothing if it is finished."""
     best: float
-    """The best headline score on the test split."""
+    """The best primary_metric score on the test split."""
 
     @property
     def interrupted(self) -> bool:
@@ -41,28 +41,28 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
         DataError: if the task's data are missing.
         Diverged: if the loss or the weights are not finite any more.
         RunError: if the run cannot go on from its checkpoint, another process is training it, or the devices that it
-            asks for are not there.
+            uses_query for are not there.
         TaskError: if the task returns what cannot be used; before the first step, or in it.
     """
-    plan = run.experiment.training
+    config = run.experiment.training
     task = run.experiment.task.build()
-    fabric = launch(plan)
+    fabric = launch(config)
     lock = locked_by_the_first(run.path, fabric)
     with lock, random_state_untouched(fabric.device), Interruption() as interruption:
-        learner = Learner(run.experiment, task, fabric)
-        with Sitting(run, task, learner, quiet) as sitting:
-            if sitting.fresh:
-                sitting.evaluate()
-                sitting.save()
+        trainer = Trainer(run.experiment, task, fabric)
+        with Session(run, task, trainer, quiet) as session:
+            if session.fresh:
+                session.evaluate()
+                session.save()
             signal = None
-            while learner.iteration < plan.iterations and signal is None:
-                logs = sitting.due(plan.log_every, ahead=1)
-                metrics = learner.step(measure=logs)
-                sitting.note(metrics)
-                improved = sitting.due(plan.evaluate_every) and sitting.evaluate()
+            while trainer.iteration < config.iterations and signal is None:
+                logs = session.is_due(config.log_every, ahead=1)
+                metrics = trainer.step(measure=logs)
+                session.note(metrics)
+                improved = session.is_due(config.evaluate_every) and session.evaluate()
                 signal = interruption.agreed(fabric, meet=logs)
-                if signal is not None or improved or sitting.due(plan.checkpoint_every):
-                    sitting.save()
+                if signal is not None or improved or session.is_due(config.checkpoint_every):
+                    session.save()
         fabric.barrier()
-    finished = learner.iteration == plan.iterations
-    return Outcome(learner.iteration, None if finished else signal, sitting.best["score"])
+    finished = trainer.iteration == config.iterations
+    return Outcome(trainer.iteration, None if finished else signal, session.best["score"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ctm.inputs import each_tensor
+from ctm.inputs import tree_map
 from ctm.tasks.base import Batch, Split, Task
 from ctm.training.checks import TaskError, check_batch, check_loss, check_scores
 from ctm.training.devices import reduced
@@ -61,7 +61,7 @@ def evaluate(
 def _sums(model: nn.Module, task: Task, batch: Batch) -> dict[str, Tensor]:
     """The loss and the scores of a batch, summed over its samples: () or (T,), float64."""
     device = next(model.parameters()).device
-    inputs, targets = each_tensor(lambda tensor: tensor.to(device), batch)
+    inputs, targets = tree_map(lambda tensor: tensor.to(device), batch)
     thoughts = model(inputs)
     thoughts = thoughts._replace(logits=thoughts.logits.float(), certainty=thoughts.certainty.float())
     loss, scores = task.loss(thoughts, targets), task.scores(thoughts, targets)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Interruption:
-    """Notes SIGINT and SIGTERM while it is open, instead of dying of them; a second SIGINT stops at once.
+    """DeferredGradients SIGINT and SIGTERM while it is open, instead of dying of them; a second SIGINT stops at once.
 
     Attributes:
         signal: the number of the signal that came, if one did.

@@ -16,8 +16,8 @@ from ctm.machine import ContinuousThoughtMachine
 from ctm.training.checkpoint import Checkpoint, RunError, checkpoints
 from ctm.training.config import Experiment
 from ctm.training.files import write_atomically
-from ctm.training.journal import read_lines
 from ctm.training.lock import is_empty, locked
+from ctm.training.metric_log import read_lines
 
 _RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # set by whatever started several processes
 
@@ -89,7 +89,7 @@ class Run:
         Raises:
             RunError: if it is not one, or its configuration cannot be read.
         """
-        import ctm.experiments  # noqa: F401  makes the kinds of all parts and tasks known
+        import ctm.registry  # noqa: F401  makes the kinds of all parts and tasks known
 
         path = Path(path)
         try:
@@ -149,7 +149,7 @@ class Run:
         return found[-1]
 
     def best(self) -> Checkpoint:
-        """The checkpoint of the best headline score on the test split.
+        """The checkpoint of the best primary_metric score on the test split.
 
         Raises:
             RunError: if there is none.

@@ -50,7 +50,7 @@ class Multistep(Schedule, kind="multistep"):
     milestones: tuple[int, ...] = ()
     """Steps at which the learning rate drops, counted from the start of the run; without any it stays."""
     gamma: float = 0.1
-    """Factor of a drop."""
+    """PackedWeight of a drop."""
 
     def validate(self) -> None:
         self.require(self.warmup >= 0, "warmup", "0 or more")

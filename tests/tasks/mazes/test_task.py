@@ -98,7 +98,7 @@ def test_scores_by_hand(task):
     assert scores["accuracy"].tolist() == [1, 0.75]
     assert scores["route_accuracy"].tolist() == [1, pytest.approx(2 / 3)]
     assert scores["accuracy_by_step"].tolist() == [[1, 1, 1, 1], [1, 0, 1, 1]]
-    assert task.headline in scores
+    assert task.primary_metric in scores
 
 
 def test_the_loss_is_the_curriculum_at_two_ticks(task, cache):
@@ -106,15 +106,15 @@ def test_the_loss_is_the_curriculum_at_two_ticks(task, cache):
     logits, certainty, targets = torch.randn(4, 3, 30, 5), torch.rand(4, 3), torch.randint(5, (4, 30))
     for options in ({}, {"curriculum": "as_trained"}, {"lookahead": 9}, {"second": "last"}):
         config = Mazes.Config(size=9, route_length=30, train_mazes=300, test_mazes=50, cache=cache, **options)
-        losses = ctm.losses.curriculum_over_ticks(logits, targets, config.lookahead, config.curriculum)
+        losses = ctm.losses.two_tick.curriculum_over_ticks(logits, targets, config.lookahead, config.curriculum)
         expected = ctm.two_tick_loss(losses, certainty, config.second)
         assert torch.equal(config.build().loss(Thoughts(logits, certainty, None), targets), expected)
 
 
 def test_an_answer_is_spelt_in_arrows(task):
-    assert task.spell(torch.tensor([0, 0, 3, 1, 2, WAIT, WAIT])) == "↑↑→↓←"
-    assert task.spell(torch.tensor([0, WAIT, 1, WAIT])) == "↑·↓"
-    assert task.spell(torch.tensor([WAIT, WAIT])) == "no move"
+    assert task.format_answer(torch.tensor([0, 0, 3, 1, 2, WAIT, WAIT])) == "↑↑→↓←"
+    assert task.format_answer(torch.tensor([0, WAIT, 1, WAIT])) == "↑·↓"
+    assert task.format_answer(torch.tensor([WAIT, WAIT])) == "no move"
 
 
 @pytest.mark.parametrize(

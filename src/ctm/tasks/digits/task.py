@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ctm.tasks.arrays import holdout
 from ctm.tasks.base import Batch, DataError
+from ctm.tasks.in_memory import holdout
 from ctm.tasks.pictures import PictureTask, PictureTaskConfig
 
 

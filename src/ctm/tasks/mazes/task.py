@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ctm.losses import Curriculum, curriculum_over_ticks, two_tick_loss
+from ctm.losses.two_tick import Curriculum, curriculum_over_ticks, two_tick_loss
 from ctm.machine import ContinuousThoughtMachine
 from ctm.randomness import generator, shuffled
-from ctm.readouts import Readout
+from ctm.readouts.classes import Readout
 from ctm.tasks.base import Batch, Split, Task, TaskConfig
 from ctm.tasks.mazes.generated import generated
 from ctm.tasks.mazes.grid import WAIT, Grids, padded, pictures
@@ -37,7 +37,7 @@ class Mazes(Task):
     The score "whole_accuracy" is the solve rate: all moves right, those that wait at the end included.
     """
 
-    headline = "whole_accuracy"
+    primary_metric = "whole_accuracy"
     shows_attention = True
 
     @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Mazes(Task):
         """Turn and mirror training mazes at random."""
         curriculum: Curriculum = "as_written"
         """How many positions the loss counts: "as_written" in the paper, or one fewer "as_trained"; see
-        `ctm.losses.curriculum_over_ticks`."""
+        `ctm.losses.two_tick.curriculum_over_ticks`."""
         lookahead: int = 5
         """How many positions more than those already right the loss counts."""
 
@@ -127,27 +127,29 @@ class Mazes(Task):
         grids = read_picture(path)
         return self.config.inputs(pictures(grids.open, grids.start, grids.goal))
 
-    def spell(self, answer: Tensor) -> str:
+    def format_answer(self, answer: Tensor) -> str:
         return "".join(ARROWS[move] for move in answer.tolist()).rstrip(ARROWS[WAIT]) or "no move"
 
     def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> "Iterator[np.ndarray]":
-        from ctm.analysis.mazes import maze_frames
+        from ctm.tasks.mazes.figures import maze_frames
 
         return maze_frames(thoughts, self.maze(inputs[0]))
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
-        from ctm.analysis.mazes import maze_picture
+        from ctm.tasks.mazes.figures import maze_picture
 
         yield "route", maze_picture(thoughts, self.maze(samples.inputs[0]))
 
-    def trials(self, model: ContinuousThoughtMachine) -> "Iterator[tuple[str, Figure]]":
+    def evaluation_figures(self, model: ContinuousThoughtMachine) -> "Iterator[tuple[str, Figure]]":
         from ctm.analysis.by_length import Measured, score_by_length
 
         lengths, scores = self.tested([model])
         shown = {"moves right": "route_accuracy", "mazes solved": "whole_accuracy"}
         yield "lengths", score_by_length({name: Measured(lengths, scores[score]) for name, score in shown.items()})
 
-    def together(self, models: Mapping[str, Sequence[ContinuousThoughtMachine]]) -> "Iterator[tuple[str, Figure]]":
+    def comparison_figures(
+        self, models: Mapping[str, Sequence[ContinuousThoughtMachine]]
+    ) -> "Iterator[tuple[str, Figure]]":
         from ctm.analysis.by_length import Measured, score_by_length
 
         tested = {name: self.tested(seeds) for name, seeds in models.items()}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from ctm.readouts import Readout
+from ctm.readouts.classes import Readout
 from ctm.tasks.base import Batch, DataError
-from ctm.tasks.drawn import DrawnTask, DrawnTaskConfig
+from ctm.tasks.generated import GeneratedTask, GeneratedTaskConfig
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Parity(DrawnTask):
+class Parity(GeneratedTask):
     """Sequences (B, L) of signs, drawn on the fly; the answer is a class at each of L positions, 1 for odd."""
 
-    headline = "whole_accuracy"
+    primary_metric = "whole_accuracy"
     shows_attention = True
 
     @dataclass(frozen=True)
-    class Config(DrawnTaskConfig, kind="parity"):
+    class Config(GeneratedTaskConfig, kind="parity"):
         """Cumulative parity."""
 
         length: int = 64
@@ -54,20 +54,20 @@ class Parity(DrawnTask):
             raise DataError(f"{shown!r}: expected {self.config.length} signs, each + or -")
         return torch.tensor([[1.0 if sign == "+" else -1.0 for sign in text]])
 
-    def spell(self, answer: Tensor) -> str:
+    def format_answer(self, answer: Tensor) -> str:
         return "".join("eo"[parity] for parity in answer.tolist()) + " (e even, o odd)"
 
     def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> "Iterator[np.ndarray]":
-        from ctm.analysis.parity import parity_frames
+        from ctm.tasks.parity.figures import parity_frames
 
         signs = inputs[0]
-        return parity_frames(signs, parities(signs), thoughts.logits[0], thoughts.noted.attention[0])
+        return parity_frames(signs, parities(signs), thoughts.logits[0], thoughts.recorded.attention[0])
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
-        from ctm.analysis.parity import accuracy_by_position, parity_picture
+        from ctm.tasks.parity.figures import accuracy_by_position, parity_picture
 
         signs, targets = samples
-        record = thoughts.noted
+        record = thoughts.recorded
         yield "trajectories", parity_picture(signs[0], targets[0], thoughts.logits[0], record.attention[0])
         right = (thoughts.logits.argmax(-1) == targets.unsqueeze(1)).float()  # (B, T, L)
         yield "positions", accuracy_by_position(right.mean(0), record.attention.mean((0, 2)))

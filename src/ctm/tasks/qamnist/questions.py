@@ -41,6 +41,6 @@ def parse_question(text: str, digits: int) -> Int[Tensor, "1 m"]:
     return torch.tensor([symbols])
 
 
-def spell_question(question: Int[Tensor, " m"]) -> str:
+def format_question(question: Int[Tensor, " m"]) -> str:
     """The question as a person would write it."""
     return " ".join(SIGNS.get(symbol, str(symbol)) for symbol in question.tolist())

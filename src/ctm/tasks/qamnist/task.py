@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from ctm.config import ConfigError
 from ctm.inputs import Inputs, split
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
+from ctm.observers.scheduled import Scheduled
 from ctm.randomness import generator
-from ctm.readouts import Readout
-from ctm.scheduled import Scheduled
+from ctm.readouts.classes import Readout
 from ctm.tasks.base import Batch, DataError, Split, Task, TaskConfig
 from ctm.tasks.mnist import Mnist
 from ctm.tasks.pictures import PictureTask, PictureTaskConfig
@@ -102,7 +102,7 @@ class QuestionsAboutDigits(Task):
     def parse(self, text: str) -> Inputs:
         """A question, such as "1 + 2 - 1", about the first test pictures, or about those whose indices stand before it.
 
-        "3 17 5: 0 + 2" shows the test pictures 3, 17 and 5, and asks for the first plus the third.
+        "3 17 5: 0 + 2" shows the test pictures 3, 17 and 5, and uses_query for the first plus the third.
         """
         chosen, _, question = text.rpartition(":")
         count = len(self.images.splits["test"].targets)
@@ -120,23 +120,23 @@ class QuestionsAboutDigits(Task):
         pictures = self._resized(self._pictures("test", torch.tensor(indices)))
         return pictures.unsqueeze(0), symbols
 
-    def spell(self, answer: Tensor) -> str:
+    def format_answer(self, answer: Tensor) -> str:
         return str(int(answer))
 
     def animate(self, thoughts: Thoughts, inputs: Any, target: Tensor | None) -> "Iterator[np.ndarray]":
-        from ctm.analysis.questions import question_frames
+        from ctm.tasks.qamnist.figures import question_frames
 
         pictures, question = inputs
         return question_frames(thoughts, pictures[0], question[0], None if target is None else int(target))
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
-        from ctm.analysis.questions import question_picture
+        from ctm.tasks.qamnist.figures import question_picture
 
         pictures, question = samples.inputs
         yield "question", question_picture(thoughts, pictures[0], question[0], int(samples.targets[0]))
 
-    def trials(self, model: ContinuousThoughtMachine) -> "Iterator[tuple[str, Figure]]":
-        from ctm.analysis.questions import accuracy_of_numbers, numbers_picture
+    def evaluation_figures(self, model: ContinuousThoughtMachine) -> "Iterator[tuple[str, Figure]]":
+        from ctm.tasks.qamnist.figures import accuracy_of_numbers, numbers_picture
 
         trained = (self.config.digits, self.config.operations)
         yield "generalisation", numbers_picture(accuracy_of_numbers(model, self), trained)

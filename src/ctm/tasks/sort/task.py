@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from ctm.backbones import Given
+from ctm.backbones import Identity
 from ctm.config import ConfigError
-from ctm.ctc import ctc_over_ticks
+from ctm.losses.ctc import ctc_over_ticks
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
-from ctm.readouts import Readout
+from ctm.readouts.classes import Readout
 from ctm.tasks.base import Batch, DataError
-from ctm.tasks.drawn import DrawnTask, DrawnTaskConfig
+from ctm.tasks.generated import GeneratedTask, GeneratedTaskConfig
 from ctm.tasks.sort.emissions import emissions
 from ctm.thoughts import Thoughts
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Sort(DrawnTask):
+class Sort(GeneratedTask):
     """Lists (B, N) of standard normal numbers, drawn on the fly; the answer is their places in ascending order, (B, N).
 
     At every tick the machine says one of N places, or nothing: N + 1 classes, the last one blank.
     """
 
-    headline = "whole_accuracy"
+    primary_metric = "whole_accuracy"
     emits = True
 
     @dataclass(frozen=True)
-    class Config(DrawnTaskConfig, kind="sort"):
+    class Config(GeneratedTaskConfig, kind="sort"):
         """Sorting real numbers."""
 
         numbers: int = 30
@@ -48,7 +48,7 @@ class Sort(DrawnTask):
             return Readout.Config(classes=self.numbers + 1)
 
         def check(self, model: MachineConfig, ticks: int) -> None:
-            given = Given.Config(channels=self.numbers, dimensions=0)
+            given = Identity.Config(channels=self.numbers, dimensions=0)
             if model.backbone != given:
                 wanted, has = given.to_dict(), model.backbone.to_dict()
                 raise ConfigError(f"model.backbone = {has}: the task 'sort' as configured needs {wanted}")
@@ -101,7 +101,7 @@ class Sort(DrawnTask):
             raise DataError(f"{_shown(text)}: expected finite numbers, that fit into 32 bits")
         return numbers
 
-    def spell(self, answer: Tensor) -> str:
+    def format_answer(self, answer: Tensor) -> str:
         places = ("-" if place == self.config.numbers else str(place + 1) for place in answer.tolist())
         return " ".join(places) + " (places in the list, counted from 1)"
 
@@ -116,17 +116,17 @@ class Sort(DrawnTask):
         return f"sorted: {_spelt(values)} ({verdict})\nsaid: {count} of {len(numbers)} numbers{last}"
 
     def animate(self, thoughts: Thoughts, inputs: Tensor, target: Tensor | None) -> "Iterator[np.ndarray]":
-        from ctm.analysis.sort import sorting_frames
+        from ctm.tasks.sort.figures import sorting_frames
 
         return sorting_frames(inputs[0], thoughts.logits[0])
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
-        from ctm.analysis.sort import sorting_picture
+        from ctm.tasks.sort.figures import sorting_picture
 
         yield "demonstration", sorting_picture(samples.inputs[:4], emissions(thoughts.logits, self.config.numbers))
 
-    def trials(self, model: ContinuousThoughtMachine) -> "Iterator[tuple[str, Figure]]":
-        from ctm.analysis.sort import generalization, generalization_picture, waits_picture
+    def evaluation_figures(self, model: ContinuousThoughtMachine) -> "Iterator[tuple[str, Figure]]":
+        from ctm.tasks.sort.figures import generalization, generalization_picture, waits_picture
 
         inputs, _ = next(iter(self.evaluation("test", self.config.evaluation_samples)))
         with torch.inference_mode():

@@ -1,0 +1,95 @@
+"""`ctm reapply`: larger mazes than a run was trained on."""
+
+from json import dumps
+from pathlib import Path
+from typing import Literal
+
+
+def reapply(
+    run: Path,
+    /,
+    *,
+    size: int = 19,
+    count: int = 200,
+    input: Path | None = None,
+    applications: int = 20,
+    mistakes: int = 2,
+    ticks: int | None = None,
+    seed: int = 0,
+    checkpoint: Literal["best", "last"] = "best",
+    json: bool = False,
+) -> None:
+    """Walks through larger mazes with a maze run: answers, walks, and thinks again from there.
+
+    Draws how often that reaches the goal, and one of the journeys, into the run's folder `figures`.
+
+    Parameters
+    ----------
+    run:
+        Folder of a run that learned mazes.
+    size:
+        Pixels of a side of the mazes; odd.
+    count:
+        How many mazes; of the size trained on, so many of the test split.
+    input:
+        The picture of one maze instead.
+    applications:
+        Most times that the model thinks about a maze.
+    mistakes:
+        Moves into a wall that an answer may have; its walk stops at the next one.
+    ticks:
+        Internal ticks of an application; by default as many as in training.
+    seed:
+        Which mazes.
+    checkpoint:
+        The one with the best test score, or the last one.
+    json:
+        Print the outcome of every maze as one JSON object.
+    """
+    from ctm.config import ConfigError
+    from ctm.randomness import generator
+    from ctm.tasks.mazes.generate import draw
+    from ctm.tasks.mazes.journeys import journey_picture, journeys_picture
+    from ctm.tasks.mazes.published import read_picture
+    from ctm.tasks.mazes.reapply import reapply
+    from ctm.tasks.mazes.task import Mazes
+    from ctm.training import Run
+
+    for name, value, least in (("count", count, 1), ("applications", applications, 1), ("mistakes", mistakes, 0)):
+        if value < least:
+            raise ConfigError(f"{name} = {value}: expected at least {least}")
+    if ticks is not None and ticks < 1:
+        raise ConfigError(f"ticks = {ticks}: expected at least 1")
+    opened = Run.open(run)
+    config = opened.experiment.task
+    if not isinstance(config, Mazes.Config):
+        raise ConfigError(f"{run}: learned {config.kind}: expected a run that learned mazes")
+    config.replace(size=size)
+    if input is not None:
+        mazes = read_picture(input)
+        size = mazes.open.shape[-1]
+    elif size == config.size:
+        mazes = config.build().stores["test"].grids(slice(count))
+    else:
+        mazes = draw(count, size, generator("reapply", seed, size))
+    model = opened.load_model(checkpoint)
+    journeys = reapply(model, mazes, config.inputs, applications=applications, mistakes=mistakes, ticks=ticks)
+    figures = run / "figures"
+    figures.mkdir(exist_ok=True)
+    name = input.stem if input is not None else f"{size}"
+    longest = int(journeys.lengths.where(journeys.reached, -1).argmax())
+    drawn = {f"journey-{name}": journey_picture(mazes, journeys, longest)}
+    if input is None:
+        drawn[f"reapplied-{name}"] = journeys_picture({f"{size} x {size}": journeys}, config.route_length)
+    for title, figure in drawn.items():
+        figure.savefig(figures / f"{title}.png", dpi=160)
+    if json:
+        fields = {field: getattr(journeys, field).tolist() for field in ("reached", "applications", "lengths")}
+        print(dumps({"run": str(run), "size": size, "checkpoint": checkpoint, **fields}))
+        return
+    found = journeys.reached
+    print(f"goal reached: {found.float().mean():.4f} of {len(found)} mazes of {size} x {size}")
+    if found.any():
+        print(f"applications to reach it: {journeys.applications[found].float().mean():.2f}")
+    for title in drawn:
+        print(figures / f"{title}.png")

@@ -1,0 +1,1 @@
+"""Several models and seeds: trained, put into one table and one picture."""

@@ -1,0 +1,103 @@
+"""How several models learn, each averaged over its seeds (Figures 6b, 9, 18, 26)."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ctm.analysis.style import SERIES, canvas, styled
+from ctm.comparison.comparison import Comparison
+from ctm.comparison.results import results, table
+from ctm.training.files import write_atomically
+
+Line = Mapping[str, Any]
+LETTERS = 116
+"""Letters of a legend that fit into the width of a picture."""
+
+
+def comparison_report(comparison: Comparison) -> Iterator[Path]:
+    """Writes what came out so far, of all runs that are finished, beside them; yields each file when it is there.
+
+    `results.json` has all scores, `results.md` the table, `comparison.png` the picture.
+    """
+    found = results(comparison)
+    for name, text in (("results.json", json.dumps(found, indent=2) + "\n"), ("results.md", table(found))):
+        write_atomically(comparison.folder / name, text)
+        yield comparison.folder / name
+    runs = {name: [run.complete_metrics() for run in comparison.of(name).values()] for name in comparison.experiments}
+    path = comparison.folder / "comparison.png"
+    comparison_picture(runs, comparison.primary_metric).savefig(path, dpi=160)
+    yield path
+
+
+def together(comparison: Comparison) -> Iterator[Path]:
+    """Draws what the task has to show of the models side by side, from the best checkpoints of all finished runs."""
+    runs = {name: comparison.of(name).values() for name in comparison.experiments}
+    models = {name: [run.load_model() for run in finished] for name, finished in runs.items() if finished}
+    if not models:
+        return
+    task = next(iter(comparison.experiments.values())).task.build()
+    for name, figure in task.comparison_figures(models):
+        path = comparison.folder / f"{name}.png"
+        figure.savefig(path, dpi=160)
+        yield path
+
+
+@styled()
+def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], primary_metric: str = "accuracy") -> Figure:
+    """Training loss (logarithmic) and test scores over training, for every model.
+
+    Args:
+        runs: by the model's name, the lines of the metrics files of its runs, one for each seed.
+        primary_metric: the score that matters; it is drawn besides accuracy.
+
+    Returns:
+        a figure with two or three panels: means over seeds, with one standard deviation to both sides shaded.
+    """
+    everything = (line for model in runs.values() for lines in model for line in lines if "split" in line)
+    scores = ["accuracy", primary_metric] if any("accuracy" in line for line in everything) else [primary_metric]
+    panels = [("train", "loss"), *(("test", score) for score in dict.fromkeys(scores))]
+    columns = max(1, LETTERS // (max(map(len, runs)) + 6))
+    legend = 0.19 * math.ceil(len(runs) / columns)  # inches
+    height = 2.7 + legend
+    figure = canvas(height)
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=(0.5 + legend) / height, top=1 - 0.25 / height, wspace=0.2)
+    for axes, (split, score) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        for (name, lines), colour in zip(runs.items(), SERIES * len(runs), strict=False):
+            _curve(axes, lines, split, score, colour, name)
+        title = "Training loss" if split == "train" else f"Test {score.replace('_', ' ')}"
+        axes.set(title=title, xlabel="iteration")
+        axes.grid(axis="y")
+    figure.axes[0].set_yscale("log")
+    low, high = figure.axes[0].get_ylim()
+    figure.axes[0].yaxis.set_major_formatter("{x:g}")
+    figure.axes[0].yaxis.set_minor_formatter("{x:g}" if high < 12 * low else "")
+    for axes in figure.axes[1:]:
+        axes.set_ylim(0, 1.02)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="lower center", ncols=columns)
+    return figure
+
+
+def _curve(axes: Axes, runs: Sequence[Sequence[Line]], split: str, score: str, colour: str, name: str) -> None:
+    """The mean over runs, and their standard deviation; only where all of them were evaluated."""
+    curves = [
+        {line["iteration"]: line[score] for line in lines if line.get("split") == split and line.get(score) is not None}
+        for lines in runs
+    ]
+    iterations = sorted(set.intersection(*map(set, curves))) if curves else []
+    if not iterations:
+        return
+    values = np.array([[curve[iteration] for iteration in iterations] for curve in curves])  # (seeds, points)
+    mean = values.mean(0)
+    axes.plot(iterations, mean, color=colour, linewidth=1.6, label=name)
+    if len(values) > 1:
+        spread = values.std(0, ddof=1)
+        low = np.maximum(mean - spread, values.min(0))  # a loss stays above 0
+        axes.fill_between(iterations, low, mean + spread, color=colour, alpha=0.16, linewidth=0)

@@ -1,0 +1,156 @@
+"""NeuronPass only as long as needed: a sample leaves the batch once it is certain (sections 3.5 and 6).
+
+Those that leave make room for others, so the batch stays full, of samples of different ages.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ctm.certainty import certainty
+from ctm.inference.pool import Pool
+from ctm.inputs import Inputs, shapes, split
+from ctm.machine import ContinuousThoughtMachine
+from ctm.thoughts import RULES, Rule
+
+
+class Answers(NamedTuple):
+    """Answers of N samples, each given after as many ticks as it took."""
+
+    answers: Tensor  # (N, *answer, C) logits
+    certainty: Tensor  # (N,) of these answers
+    ticks: Tensor  # (N,) int64, how many were thought since all of the input was shown
+    index: Tensor  # (N,) int64, which of the inputs they answer, from 0
+
+
+def think(
+    model: ContinuousThoughtMachine,
+    inputs: Inputs,
+    until: float = 0.8,
+    max_ticks: int | None = None,
+    answer: Rule = "most_certain",
+    every: int = 1,
+    batch: int = 256,
+) -> Answers:
+    """Answers every sample as soon as it is certain.
+
+    >>> answers, certainty, ticks, _ = ctm.think(model, images, until=0.9)
+
+    Args:
+        model: the machine; it is in evaluation mode meanwhile.
+        inputs: (N, …) what the machine takes.
+        until: the certainty that is enough, above 0 and at most 1.
+        max_ticks: when a sample has to answer at the latest; by default the ticks of the configuration. As in the
+            result, those at which the observer shows the input part by part do not count.
+        answer: how to choose among the answers up to then, a rule of `Thoughts.answers`; the threshold of "sure" is
+            `until`.
+        every: look only after every so many ticks who is certain, which makes a GPU wait; must divide `max_ticks`.
+            Ticks count from the start here, so that samples shown part by part may think a little longer.
+        batch: how many samples are thought about at a time.
+
+    Returns:
+        for every sample, in order, what a full forward pass cut at the same tick would have answered.
+
+    Raises:
+        ValueError: for an argument out of its range.
+    """
+    stream = think_stream(model, split(inputs, max(batch, 1)), until, max_ticks, answer, every, batch)
+    none = torch.empty(0, dtype=torch.int64)
+    nothing = Answers(torch.empty(0, *model.readout.shape), torch.empty(0), none, none)
+    found = list(stream) or [nothing]
+    together = Answers(*map(torch.cat, zip(*found, strict=True)))
+    order = together.index.argsort()
+    return Answers(*(part[order] for part in together))
+
+
+def think_stream(
+    model: ContinuousThoughtMachine,
+    batches: Iterable[Inputs],
+    until: float = 0.8,
+    max_ticks: int | None = None,
+    answer: Rule = "most_certain",
+    every: int = 1,
+    batch: int = 256,
+) -> Iterator[Answers]:
+    """Answers the samples of a stream, which may be endless, each as soon as it is certain.
+
+    >>> for answers, certainty, ticks, index in ctm.think_stream(model, batches):
+    ...     print(index, answers.argmax(-1))
+
+    Args:
+        model: as for `think`, like all other arguments; it is in evaluation mode as long as the iterator lives.
+        batches: samples (n, …), any number at a time. More are asked for when fewer than `batch` are being thought
+            about; those of another shape than the last ones wait until these are done.
+
+    Returns:
+        an iterator over samples that finish together; easy ones overtake hard ones.
+
+    Raises:
+        ValueError: for an argument out of its range.
+    """
+    max_ticks = model.config.ticks if max_ticks is None else max_ticks
+    if not 0 < until <= 1:
+        raise ValueError(f"until = {until}: expected a certainty above 0 and at most 1")
+    if answer not in RULES:
+        raise ValueError(f"answer = {answer!r}: expected one of {', '.join(RULES)}")
+    for name, value in {"max_ticks": max_ticks, "every": every, "batch": batch}.items():
+        if value < 1:
+            raise ValueError(f"{name} = {value}: expected at least 1")
+    if max_ticks % every:
+        raise ValueError(f"every = {every}: expected a divisor of max_ticks = {max_ticks}")
+    return _answers(model, batches, until, max_ticks, answer, every, batch)
+
+
+def threshold_for_budget(certainty: Float[Tensor, "N T"], mean_ticks: float) -> float:
+    """The highest certainty one can wait for with so many ticks per sample, exact for the given thoughts.
+
+    Args:
+        certainty: of full forward passes on samples like those to come.
+        mean_ticks: the budget, at least 1.
+
+    Returns:
+        what to give `think` as `until`.
+
+    Raises:
+        ValueError: for a budget of less than one tick.
+    """
+    if not mean_ticks >= 1:
+        raise ValueError(f"mean_ticks = {mean_ticks}: expected at least 1")
+    highest = certainty.cummax(dim=1).values[:, :-1]  # (N, T - 1): another tick follows those below the threshold
+    following = int((mean_ticks - 1) * len(highest) + 1e-6)
+    candidates = highest.flatten().sort().values[following:]
+    return float(candidates[0].clamp_min(torch.finfo(highest.dtype).tiny)) if len(candidates) else 1.0
+
+
+def _answers(
+    model: ContinuousThoughtMachine,
+    batches: Iterable[Inputs],
+    until: float,
+    max_ticks: int,
+    answer: Rule,
+    every: int,
+    batch: int,
+) -> Iterator[Answers]:
+    was_training = model.training
+    model.eval()
+    try:
+        seen = 0
+        for _, alike in itertools.groupby(batches, key=shapes):
+            pool = Pool(model, alike, batch, answer, until, seen)
+            while pool.members is not None:
+                for _ in range(every):
+                    pool.tick()
+                done = (pool.members.choice.highest >= until) & (pool.ages > 0) | (pool.ages >= max_ticks)  # (B,)
+                places = done.nonzero().squeeze(1)
+                if len(places):
+                    choice, ticks, index = pool.at(places)
+                    answers = choice.answers
+                    yield Answers(answers, certainty(answers, answers.dim() - 2), ticks, index)
+                    pool.replace(places)
+            seen = pool.seen
+    finally:
+        model.train(was_training)

@@ -1,0 +1,5 @@
+"""What the machine says."""
+
+from ctm.readouts.classes import Readout
+
+__all__ = ["Readout"]

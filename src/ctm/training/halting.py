@@ -1,0 +1,84 @@
+"""Scores and speed of a model that stops when it is sure, or thinks to the end."""
+
+import time
+
+import torch
+from torch import Tensor
+
+from ctm.config import ConfigError
+from ctm.inference.halting import Answers, think_stream
+from ctm.inputs import Inputs, count, tree_map
+from ctm.machine import ContinuousThoughtMachine
+from ctm.tasks.base import Split, Task
+from ctm.thoughts import Thoughts
+
+
+def evaluate_until(
+    model: ContinuousThoughtMachine, task: Task, split: Split, until: float | None, batch_size: int = 256
+) -> dict[str, float]:
+    """Averages the task's scores over answers that are given as soon as they are certain.
+
+    Args:
+        model: the machine, on the device to compute on, in evaluation mode.
+        task: gives the samples and the scores.
+        split: "train" or "test".
+        until: the certainty that is enough, above 0 and at most 1; nothing to think all ticks, in a plain forward pass.
+        batch_size: samples that are thought about at a time.
+
+    Returns:
+        every score of `task.scores` that is not by tick; "ticks", how many a sample took; "samples_per_second".
+
+    Raises:
+        ConfigError: if the task's answers are emitted over ticks, so that no certainty ends a thought.
+        ValueError: if `until` is out of its range.
+    """
+    _require_answers_at_ticks(task)
+    device = next(model.parameters()).device
+    batches = list(task.evaluation(split, batch_size))
+    inputs = [tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
+    targets = torch.cat([batch.targets for batch in batches]).to(device)
+    _answer(model, inputs[:1], until, batch_size)  # the first time is slower
+    start = time.perf_counter()
+    found = _answer(model, inputs, until, batch_size)
+    mean_ticks = float(found.ticks.double().mean())  # waits for the device
+    seconds = time.perf_counter() - start
+    thoughts = Thoughts(found.answers.unsqueeze(1), found.certainty.unsqueeze(1), None)  # of a single tick
+    scores = task.scores(thoughts, targets[found.index])
+    averages = {name: float(score.double().mean()) for name, score in scores.items() if score.dim() == 1}
+    return averages | {"ticks": mean_ticks, "samples_per_second": len(targets) / seconds}
+
+
+@torch.no_grad()
+def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch_size: int = 256) -> Tensor:
+    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` uses_query for.
+
+    Raises:
+        ConfigError: as `evaluate_until`.
+    """
+    _require_answers_at_ticks(task)
+    device = next(model.parameters()).device
+    batches = (tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in task.evaluation(split, batch_size))
+    return torch.cat([model(inputs).due.certainty for inputs in batches])
+
+
+def _require_answers_at_ticks(task: Task) -> None:
+    if task.emits:
+        raise ConfigError(
+            f"the task {task.config.kind!r} emits its answer over ticks, so no certainty says when to stop; "
+            "evaluate it to the end: the score 'ticks' is how many it took until all was said"
+        )
+
+
+@torch.no_grad()
+def _answer(model: ContinuousThoughtMachine, batches: list[Inputs], until: float | None, batch_size: int) -> Answers:
+    if until is not None:
+        found = list(think_stream(model, batches, until, batch=batch_size))
+    else:
+        found, seen = [], 0
+        for inputs in batches:
+            thoughts = model(inputs).due
+            index = torch.arange(seen, seen + count(inputs), device=thoughts.logits.device)
+            ticks = torch.full_like(index, thoughts.ticks)
+            found.append(Answers(thoughts.at("most_certain"), thoughts.certainty.amax(1), ticks, index))
+            seen += count(inputs)
+    return Answers(*map(torch.cat, zip(*found, strict=True)))

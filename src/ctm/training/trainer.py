@@ -1,0 +1,168 @@
+"""What learns: the model, its optimiser and its clipping, and one step of them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ctm.inputs import Inputs, slice_batch
+from ctm.randomness import generator, seed_from
+from ctm.tasks.base import Batch, Task
+from ctm.thoughts import Thoughts
+from ctm.training.checkpoint import Checkpoint, RunError
+from ctm.training.checks import check_batch, check_loss
+from ctm.training.config import Experiment
+from ctm.training.devices import reduced
+from ctm.transforms.compilation import compile_tick
+from ctm.transforms.recomputation import recompute
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+_SLOTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW remembers of a parameter
+
+
+class Trainer:
+    """A model that learns a task. Everything random in a step is a function of the seed and the iteration.
+
+    Args:
+        experiment: what to learn, what learns it, and how.
+        task: the task, built.
+        fabric: launched.
+
+    Attributes:
+        iteration: how many steps were done.
+        model: the bare model, on its device.
+    """
+
+    def __init__(self, experiment: Experiment, task: Task, fabric: "Fabric") -> None:
+        self.config = config = experiment.training
+        self.task = task
+        self.fabric = fabric
+        self.iteration = 0
+        torch.manual_seed(seed_from(config.seed, "weights"))
+        self.model = experiment.model.build()
+        if config.recompute:
+            recompute(self.model)
+        if config.compile:
+            compile_tick(self.model)
+        self._model, self._optimizer = fabric.setup(self.model, config.optimizer.build(self.model))
+        self._model.train()
+        self._clipper = config.clipping.build(list(self.model.parameters()))
+        self._failed = torch.tensor(0, device=fabric.device)  # first step of infinite loss, counted from 1
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the coming step."""
+        config = self.config
+        return config.schedule.learning_rate(self.iteration, config.iterations, config.optimizer.learning_rate)
+
+    def step(self, measure: bool) -> dict[str, float] | None:
+        """One step of the optimiser, on the batch of this iteration.
+
+        Args:
+            measure: say how it went, which waits for the device.
+
+        Raises:
+            TaskError: if the task's batch or loss is not what it should be.
+        """
+        config, fabric = self.config, self.fabric
+        learning_rate = self.learning_rate
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        batch = self.task.batch(config.seed, self.iteration, config.batch_size)
+        check_batch(self.task, batch, "batch", config.batch_size)
+        measured = []
+        for part in range(config.accumulate):
+            inputs, targets = fabric.to_device(self._part(batch, part))
+            torch.manual_seed(seed_from(config.seed, "dropout", self.iteration, fabric.global_rank, part))
+            with fabric.no_backward_sync(self._model, enabled=part + 1 < config.accumulate):
+                thoughts = self._model(inputs, ticks=self._ticks(inputs))
+                loss = self.task.loss(thoughts, targets)
+                check_loss(self.task, loss, learns=True)
+                fabric.backward(loss / config.accumulate)
+            self._watch(loss)
+            if measure:
+                measured.append(self._measure(loss, thoughts, targets))
+        fabric.strategy.precision.unscale_gradients(self._optimizer.optimizer)
+        norm = self._clipper.clip()
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.iteration += 1
+        if not measure:
+            return None
+        loss, certainty, accuracy = reduced(fabric, torch.stack(measured).mean(0), "mean").tolist()
+        return {
+            "loss": loss,
+            "certainty": certainty,
+            "accuracy": accuracy,
+            "learning_rate": learning_rate,
+            "gradient_norm": norm.item(),
+        }
+
+    def failed_step(self) -> int | None:
+        """The first step whose loss was not finite; the last one, if only the weights are not finite."""
+        weights = [tensor for tensor in self.model.state_dict().values() if tensor.is_floating_point()]
+        finite = torch.stack([weight.isfinite().all() for weight in weights]).all()
+        failed = torch.where(finite | (self._failed > 0), self._failed, self.iteration)
+        return int(reduced(self.fabric, failed, "max")) or None
+
+    def share_buffers(self) -> None:
+        """Gives the first process's buffers to all, since each has its own running statistics."""
+        if self.fabric.world_size > 1:
+            for buffer in self.model.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def state(self) -> dict[str, Any]:
+        """Numbers to go on from."""
+        return {"iteration": self.iteration, "scaler": self.fabric.strategy.precision.state_dict()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Tensors to go on from, besides the weights; a parameter without gradients so far has zeros."""
+        tensors = {f"clipping.{name}": tensor for name, tensor in self._clipper.tensors().items()}
+        for name, parameter in self.model.named_parameters():
+            blank = {slot: torch.zeros_like(parameter) for slot in _SLOTS} | {"step": torch.tensor(0.0)}
+            for slot, value in (blank | self._optimizer.optimizer.state[parameter]).items():
+                tensors[f"{slot}.{name}"] = value
+        return tensors
+
+    def restore(self, checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
+        """Goes back to a checkpoint, whose state is given too."""
+        checkpoint.load_weights(self.model)
+        tensors = checkpoint.tensors("training.safetensors", self.tensors())
+        slots = {
+            number: {slot: tensors[f"{slot}.{name}"] for slot in _SLOTS}
+            for number, (name, _) in enumerate(self.model.named_parameters())
+        }
+        self._optimizer.load_state_dict({**self._optimizer.optimizer.state_dict(), "state": slots})
+        self._clipper.restore({name: tensors[f"clipping.{name}"] for name in self._clipper.tensors()})
+        try:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        except (KeyError, RuntimeError):  # PyTorch's answer to a loss scaler's state that is not one
+            raise RunError(f"{checkpoint.path / 'state.json'}: scaler does not fit training.precision") from None
+        self.iteration = state["iteration"]
+
+    def _ticks(self, inputs: Inputs) -> int | None:
+        """How many ticks to think in this iteration; nothing for as many as the model thinks by itself."""
+        if self.config.least_ticks is None:
+            return None
+        source = generator(self.config.seed, "ticks", self.iteration)
+        ticks = int(torch.randint(self.config.least_ticks, self.model.config.ticks + 1, (), generator=source))
+        return self.model.observer.shown(inputs) + ticks
+
+    def _part(self, batch: Batch, part: int) -> Batch:
+        """The samples of a micro-batch of this process."""
+        size = len(batch.targets) // (self.fabric.world_size * self.config.accumulate)
+        start = (self.fabric.global_rank * self.config.accumulate + part) * size
+        return slice_batch(batch, start, start + size)
+
+    def _watch(self, loss: Tensor) -> None:
+        """DeferredGradients a loss that is not finite, without waiting for the device."""
+        first = (self._failed == 0) & ~loss.detach().isfinite()
+        self._failed = torch.where(first, self.iteration + 1, self._failed)
+
+    def _measure(self, loss: Tensor, thoughts: Thoughts, targets: Tensor) -> Tensor:
+        """Loss, certainty and accuracy at the most certain tick, (3,)."""
+        accuracy = self.task.scores(thoughts, targets)["accuracy"].mean()
+        return torch.stack([loss, thoughts.due.certainty.amax(1).mean(), accuracy]).detach()
