@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import hypothesis.strategies as st
 import pytest
 import torch
-from ctm.cores.baselines import Activations
 from hypothesis import given
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import ctm
+from ctm.cores.memoryless import Activations
 from ctm.registry import model_config
 from ctm.thoughts import Thoughts
 from ctm.transforms.recomputation import recompute

@@ -13,7 +13,16 @@ from ctm.tasks.mazes.store import Store
 from tasks.mazes.drawn import painted, some
 
 TINY = [
-    *("--task.train-mazes", "20", "--task.validation-mazes", "10", "--task.test-mazes", "10", "--task.route-length", "6"),
+    *(
+        "--task.train-mazes",
+        "20",
+        "--task.validation-mazes",
+        "10",
+        "--task.test-mazes",
+        "10",
+        "--task.route-length",
+        "6",
+    ),
     *("--model.readout.answer", "6", "--model.core.neurons", "20", "--model.ticks", "2"),
     *("--model.observer.embedding", "8", "--training.iterations", "2", "--training.batch-size", "4"),
     *("--training.accelerator", "cpu", "--quiet"),
