@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     if arguments[:1] == ["train"] and "--resume" not in arguments and not all(a.startswith("-") for a in arguments[1:]):
         from ctm.cli.options import training_app
 
-        called = training_app(arguments[1]), arguments[2:]
+        called = training_app(arguments[1], arguments[2:]), arguments[2:]
     result = called[0](called[1], exit_on_error=False, print_error=False, result_action="return_value")
     return result if isinstance(result, int) else 0
 
