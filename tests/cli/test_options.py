@@ -1,5 +1,7 @@
 import dataclasses
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -315,3 +317,12 @@ def test_files_of_models_that_are_none(tmp_path, content, message):
 def test_presets_and_a_file_of_models_are_too_much():
     with pytest.raises(ConfigError, match=r"give presets, such as digits, or --models x\.yaml, not both"):
         experiments_of(["digits"], Path("x.yaml"))
+
+
+def test_experiments_in_files_need_nothing_else(tmp_path):
+    """In a fresh process, that knows no kinds of parts before it reads the file."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(to_yaml(ctm.preset("parity/quick-lstm")))
+    program = f"from ctm.cli.options import load_experiment; print(load_experiment({str(path)!r}).model.core.kind)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "lstm\n"

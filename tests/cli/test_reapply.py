@@ -4,9 +4,9 @@ import re
 import pytest
 import torch
 from PIL import Image
-from test_cli import refused, said
 
 import ctm
+from cli.commands import refused, said
 from ctm.cli import main
 from ctm.tasks.mazes.published import read_picture
 from ctm.tasks.mazes.store import Store

@@ -49,7 +49,7 @@ def training_app(preset: str, arguments: Sequence[str] = ()) -> App:
         settings: Annotated[Settings, Parameter(name="*")] = Settings(),
     ) -> int:
         """Trains a preset, with any of its settings changed."""
-        from ctm.cli.app import go_on
+        from ctm.cli.train import go_on
         from ctm.training import Run
 
         changed = with_settings(type(experiment), settings)
@@ -129,11 +129,17 @@ def load_experiment(preset: str) -> Any:
     """
     from ctm import tasks
     from ctm.registry import preset as find
+    from ctm.registry import presets
     from ctm.training import Experiment
 
     tasks.load()
     if preset.endswith(".py"):
         raise ConfigError(f"preset = {preset!r}: a Python file is not a preset; 'ctm presets' lists them")
+    if preset not in presets() and (Path(preset) / "config.yaml").is_file():
+        raise ConfigError(
+            f"preset = {preset!r}: a run's folder; 'ctm train --resume {preset}' goes on with the run, and "
+            f"{Path(preset, 'config.yaml')} is a preset like any other"
+        )
     experiment = load_yaml(Experiment, Path(preset)) if preset.endswith((".yaml", ".yml")) else find(preset)
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
