@@ -1,3 +1,5 @@
+import pytest
+
 import ctm
 from cli.commands import TINY, contents, refused, said
 from ctm.cli import main
@@ -33,6 +35,21 @@ def test_a_finished_run_stays_as_it_is(run, capsys):
     before = contents(run / "checkpoints") | {"metrics": (run / "metrics.jsonl").read_bytes()}
     assert said(capsys, "train", "--resume", run, "--quiet") == f"trained: {run}\n"
     assert before == contents(run / "checkpoints") | {"metrics": (run / "metrics.jsonl").read_bytes()}
+
+
+@pytest.mark.parametrize("resume", [["--resume", "{}"], ["--resume={}"]], ids=" ".join)
+def test_a_finished_run_is_trained_longer(run, capsys, resume):
+    resume = [word.format(run) for word in resume]
+    assert said(capsys, "train", *resume, "--iterations", 5, "--quiet") == f"trained: {run}\n"
+    opened = Run.open(run)
+    assert (opened.experiment.training.iterations, opened.latest().iteration) == (5, 5)
+    assert opened.complete_metrics()
+    error = refused(capsys, "train", *resume, "--iterations", "5")
+    assert error.startswith(f"ctm: {run}: iterations = 5: expected more than the 5 that the run has already")
+
+
+def test_iterations_of_a_new_run_are_a_setting(capsys):
+    assert "Unknown option: --iterations" in refused(capsys, "train", "parity/quick", "--iterations", 5)
 
 
 def test_an_existing_run_is_not_overwritten(trained, capsys):

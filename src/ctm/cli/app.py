@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
 def run(arguments: list[str]) -> int:
     """Runs a command and lets its errors through."""
     called = app, arguments
-    if arguments[:1] == ["train"] and "--resume" not in arguments and not all(a.startswith("-") for a in arguments[1:]):
+    resumes = any(word.partition("=")[0] == "--resume" for word in arguments)
+    if arguments[:1] == ["train"] and not resumes and not all(word.startswith("-") for word in arguments[1:]):
         from ctm.cli.options import training_app
 
         called = training_app(arguments[1], arguments[2:]), arguments[2:]

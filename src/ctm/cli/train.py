@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 
-def train(preset: str | None = None, /, *, resume: Path | None = None, quiet: bool = False) -> int:
+def train(
+    preset: str | None = None, /, *, resume: Path | None = None, iterations: int | None = None, quiet: bool = False
+) -> int:
     """Trains a preset, or goes on with a run.
 
     `ctm train digits --help` shows every setting of a preset with its value; any can be changed, as in
@@ -16,6 +18,8 @@ def train(preset: str | None = None, /, *, resume: Path | None = None, quiet: bo
         Name of a preset (see `ctm presets`), or a YAML file such as a run's config.yaml.
     resume:
         Folder of a run to go on with, exactly where it stopped.
+    iterations:
+        How many iterations the run is to have in all, more than it has so far; a finished one is trained longer.
     quiet:
         Print nothing while training.
     """
@@ -25,7 +29,8 @@ def train(preset: str | None = None, /, *, resume: Path | None = None, quiet: bo
         raise RunError(f"train: {preset} is new, --resume {resume} goes on with a run: give one of them")
     if resume is None:
         raise RunError("train: name a preset, as in 'ctm train digits', or give --resume RUN; 'ctm presets' lists them")
-    return go_on(Run.open(resume), quiet)
+    run = Run.open(resume)
+    return go_on(run if iterations is None else run.extended(iterations), quiet)
 
 
 def go_on(run: Any, quiet: bool) -> int:
