@@ -100,10 +100,15 @@ class Config:
             raise ConfigError(f"{at}{missing[0]}: missing; it has no default") from None
 
     @classmethod
+    def kinds(cls: type[ConfigT]) -> dict[str, type[ConfigT]]:
+        """The members of the family that this class stands for, by kind; none if it is not of a family."""
+        families = [_MEMBERS.get(family, {}) for family in _families(cls)]
+        return {kind: member for family in families for kind, member in family.items() if issubclass(member, cls)}
+
+    @classmethod
     def _member(cls: type[ConfigT], data: dict[str, Any], where: str) -> tuple[type[ConfigT], dict[str, Any]]:
         """The member of the family `cls` that `data` describes, and the data without its `kind`."""
-        families = [_MEMBERS.get(family, {}) for family in _families(cls)]
-        members = {kind: member for family in families for kind, member in family.items() if issubclass(member, cls)}
+        members = cls.kinds()
         if not members:
             return cls, data
         at = f"{where}: " if where else ""
@@ -220,6 +225,20 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: not a text in UTF-8: {error}") from None
     except (ValueError, yaml.YAMLError) as error:  # a ValueError for such as 2024-13-01, no date
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def part_class(hint: Any) -> type[Config] | None:
+    """The class of the parts that a field of this type holds, a family perhaps; nothing for a field of plain values."""
+    parts = [part for part in _alternatives(hint) if isinstance(part, type) and issubclass(part, Config)]
+    return parts[0] if parts else None
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a field of this type takes a value, a part among them as what `to_dict` gives."""
+    try:
+        return _conforms(_parse(value, hint, ""), hint)
+    except ConfigError:
+        return False
 
 
 def _fields(cls: Any) -> dict[str, Any]:

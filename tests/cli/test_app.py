@@ -1,4 +1,3 @@
-import json
 import re
 import shutil
 import subprocess
@@ -6,227 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
-from PIL import Image
 
 import ctm
-from ctm.baselines import feed_forward
+from cli.commands import contents, refused, said
 from ctm.cli import main
-from ctm.comparison.comparison import Outcome
-from ctm.training import Run, train
-
-TINY = [
-    *("--task.length", "4", "--model.readout.answer", "4", "--task.evaluation-samples", "20"),
-    *("--model.core.neurons", "20", "--model.ticks", "5", "--model.backbone.width", "8"),
-    *("--model.observer.embedding", "8", "--training.iterations", "3", "--training.accelerator", "cpu", "--quiet"),
-]
-
-
-def said(capsys, *arguments):
-    """What a successful command prints."""
-    code = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    assert (code, err) == (0, "")
-    return out
-
-
-def refused(capsys, *arguments):
-    """The one line on standard error of a command that is refused."""
-    code = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    assert code == 2
-    assert out == ""
-    assert re.fullmatch(r"ctm: [^\n]+\n", err), err
-    return err.strip()
-
-
-def contents(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A finished run, only to be read."""
-    run = tmp_path_factory.mktemp("runs") / "tiny"
-    assert main(["train", "parity/quick", "--run", str(run), *TINY]) == 0
-    return run
-
-
-@pytest.fixture
-def run(trained, tmp_path):
-    """A copy of a finished run, to be changed."""
-    return shutil.copytree(trained, tmp_path / "run")
-
-
-def test_training_makes_a_run_as_asked(trained):
-    experiment = Run.open(trained).experiment
-    assert (experiment.task.length, experiment.model.readout.answer) == (4, (4,))
-    assert (experiment.model.core.neurons, experiment.training.iterations) == (20, 3)
-    assert experiment.training.schedule == ctm.preset("parity/quick").training.schedule
-    assert Run.open(trained).latest().iteration == 3
-
-
-def test_training_says_where_the_run_is(tmp_path, capsys):
-    assert said(capsys, "train", "parity/quick", "--run", tmp_path / "new", *TINY) == f"trained: {tmp_path / 'new'}\n"
-
-
-def test_a_run_has_a_default_folder(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert said(capsys, "train", "parity/quick", *TINY) == "trained: runs/parity-quick\n"
-    assert (tmp_path / "runs" / "parity-quick" / "config.yaml").exists()
-
-
-def test_a_file_in_place_of_a_preset(trained, tmp_path, capsys):
-    said(capsys, "train", trained / "config.yaml", "--run", tmp_path / "new", "--quiet", "--training.seed", "1")
-    first, second = Run.open(trained), Run.open(tmp_path / "new")
-    assert second.experiment == first.experiment.replace(training=first.experiment.training.replace(seed=1))
-    assert first.metrics() != second.metrics()
-
-
-def test_a_finished_run_stays_as_it_is(run, capsys):
-    before = contents(run / "checkpoints") | {"metrics": (run / "metrics.jsonl").read_bytes()}
-    assert said(capsys, "train", "--resume", run, "--quiet") == f"trained: {run}\n"
-    assert before == contents(run / "checkpoints") | {"metrics": (run / "metrics.jsonl").read_bytes()}
-
-
-def test_evaluation_prints_scores(trained, capsys):
-    lines = said(capsys, "evaluate", trained).splitlines()
-    assert {line.split(":")[0] for line in lines} == {
-        *("test loss", "test accuracy", "test accuracy last", "test whole accuracy")
-    }
-    assert all(re.search(r": \d+\.\d{4}$", line) for line in lines)
-
-
-def test_evaluation_as_json(trained, capsys):
-    scores = json.loads(said(capsys, "evaluate", trained, "--json", "--checkpoint", "last"))
-    assert (scores["run"], scores["split"], scores["checkpoint"]) == (str(trained), "test", "last")
-    assert len(scores["accuracy_by_tick"]) == len(scores["certainty_by_tick"]) == 5
-    logged = [line for line in Run.open(trained).metrics() if line.get("checkpoint") == "last"][-1]
-    assert logged["iteration"] == 3
-    for name in ("loss", "accuracy", "whole_accuracy", "accuracy_last"):
-        assert scores[name] == pytest.approx(logged[name], abs=1e-6)
-
-
-def test_evaluation_of_other_samples_and_ticks(trained, capsys):
-    test, train, longer = (
-        json.loads(said(capsys, "evaluate", trained, "--json", *options))
-        for options in ((), ("--split", "train"), ("--ticks", "8"))
-    )
-    assert train["split"] == "train"
-    assert train["loss"] != test["loss"]
-    assert len(longer["accuracy_by_tick"]) == 8
-    assert longer["accuracy_by_tick"][:5] == pytest.approx(test["accuracy_by_tick"])
-
-
-def test_figures_are_drawn(run, capsys):
-    paths = [Path(line) for line in said(capsys, "figures", run).splitlines()]
-    names = {path.name for path in paths}
-    assert {"training.png", "accuracy.png", "certainty.png", "neurons.png", "trajectories.png"} <= names
-    assert {"thinking.gif", "thinking.mp4"} <= names
-    assert all(path.parent == run / "figures" and path.stat().st_size > 1000 for path in paths)
-
-
-def test_thinking_about_a_test_sample(run, capsys):
-    lines = dict(line.split(": ", 1) for line in said(capsys, "think", run, "--index", 3).splitlines())
-    certain = next(name for name in lines if name.startswith("most certain at tick"))
-    assert re.fullmatch(r"[eo]{4} \(e even, o odd\)", lines["answer"])
-    opened = Run.open(run)
-    task = opened.experiment.task.build()
-    inputs, targets = task.sample(3)
-    thoughts = opened.load_model()(inputs)
-    assert lines["truth"] == task.format_answer(targets[0])
-    assert lines["answer"] == task.format_answer(thoughts.at()[0].argmax(-1))
-    tick = thoughts.certainty[0].argmax().item()
-    assert certain == f"most certain at tick {tick + 1} of 5"
-    assert lines[certain] == f"{thoughts.certainty[0, tick]:.3f}"
-    assert lines["animation"] == str(run / "figures" / "think-3.gif")
-    with Image.open(lines["animation"]) as animation:
-        assert animation.n_frames >= 5
-
-
-def test_thinking_about_a_file(run, tmp_path, capsys):
-    path, output = tmp_path / "signs.txt", tmp_path / "new" / "mine.mp4"
-    path.write_text("+-\n-+\n")
-    out = said(capsys, "think", run, "--input", path, "--output", output, "--ticks", 7)
-    assert "truth" not in out
-    assert re.search(r"most certain at tick \d of 7", out)
-    assert output.stat().st_size > 1000
-    assert "ftyp" in str(output.read_bytes()[:12])
-    assert "think-signs.gif" in said(capsys, "think", run, "--input", path)
-
-
-def test_thinking_about_what_was_typed(run, tmp_path, capsys):
-    path = tmp_path / "signs.txt"
-    path.write_text("-+-+")
-    from_file, typed = (
-        said(capsys, "think", run, *given).splitlines() for given in (("--input", path), ("--text", "-+ -+"))
-    )
-    assert typed[:-1] == from_file[:-1]
-    assert typed[-1] == f"animation: {run / 'figures' / 'think-text.gif'}"
-
-
-COMPARED = [
-    *("compare", "parity/quick", "parity/quick-lstm"),
-    *("--task.evaluation-samples", "20", "--training.iterations", "2"),
-]
-
-
-def test_a_comparison_and_what_comes_of_it(tmp_path, capsys):
-    command = [*COMPARED, "--seeds", "0", "2", "--out", tmp_path, "--quiet"]
-    out = said(capsys, *command)
-    lines = [line.split(" | ") for line in out.splitlines() if line.startswith("| parity")]
-    assert [line[0] for line in lines] == ["| parity/quick", "| parity/quick-lstm"]
-    assert all("±" in line[3] for line in lines)
-    assert out.splitlines()[-3:] == [str(tmp_path / name) for name in ("results.json", "results.md", "comparison.png")]
-    assert (tmp_path / "comparison.png").stat().st_size > 1000
-    assert Run.open(tmp_path / "parity-quick-lstm" / "seed-2").experiment.task.loss.second_tick == "last"
-    assert said(capsys, *command) == out
-
-
-def test_a_stopped_comparison_says_so(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("ctm.comparison.comparison.compare", lambda *_, **__: Outcome(2, []))
-    assert main([*COMPARED, "--out", str(tmp_path)]) == 130
-    assert capsys.readouterr().out == "stopped; the same command goes on\n"
-
-
-def test_a_comparison_of_which_a_run_fails(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("ctm.comparison.comparison.compare", lambda *_, **__: Outcome(None, ["seed-0: bad luck"]))
-    assert main([*COMPARED, "--out", str(tmp_path)]) == 1
-    out, err = capsys.readouterr()
-    assert "0 of 3" in out
-    assert err == "ctm: seed-0: bad luck\n"
-
-
-def test_experiments_in_files_need_nothing_else(tmp_path, capsys):
-    """In a fresh process, that knows no kinds of parts before it reads the file."""
-    path = tmp_path / "mine.yaml"
-    path.write_text(said(capsys, "presets", "parity/quick-lstm"))
-    program = f"from ctm.cli.options import load_experiment; print(load_experiment({str(path)!r}).model.core.kind)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "lstm\n"
-
-
-def test_models_that_see_all_at_once_have_answers_but_no_pictures_of_looking(tmp_path, capsys):
-    digits = ctm.preset("digits")
-    training = digits.training.replace(iterations=1, accelerator="cpu")
-    run = Run.create(tmp_path / "run", digits.replace(model=feed_forward(digits.model), training=training))
-    train(run, quiet=True)
-    lines = said(capsys, "think", run.path, "--index", "1").splitlines()
-    assert [line.split(":")[0] for line in lines] == ["answer", "truth", "most certain at tick 1 of 1"]
-    assert "this model sees all at once" in refused(capsys, "think", run.path, "--output", "x.gif")
-    assert [Path(line).name for line in said(capsys, "figures", run.path).splitlines()] == ["training.png"]
-    full, until = (json.loads(said(capsys, "evaluate", run.path, "--json", *more)) for more in ((), ("--until", "0.9")))
-    assert until["stopped"]["accuracy"] == pytest.approx(full["accuracy"])
-
-
-def test_presets_are_listed_and_shown(capsys):
-    out = said(capsys, "presets")
-    assert [line.split()[0] for line in out.splitlines()] == ctm.presets()
-    shown = yaml.safe_load(said(capsys, "presets", "parity/quick"))
-    assert ctm.Experiment.from_dict(shown) == ctm.preset("parity/quick")
-    assert ctm.MachineConfig.from_dict(yaml.safe_load(said(capsys, "presets", "imagenet/paper"))) == ctm.preset(
-        "imagenet/paper"
-    )
+from ctm.training import Run
 
 
 def test_version(capsys):
@@ -237,14 +20,6 @@ def test_help(capsys):
     out = said(capsys, "--help")
     assert all(command in out for command in ("train", "evaluate", "figures", "think", "presets"))
     assert said(capsys) == out
-
-
-def test_help_of_a_preset_shows_its_settings(capsys):
-    out = said(capsys, "train", "digits", "--help")
-    assert all(section in out for section in ("Task: what to learn", "Model: what learns it", "Training: how"))
-    assert "--task.test-share" in out
-    assert f"[default: {ctm.preset('digits').training.iterations}]" in out
-    assert "[default: runs/digits]" in out
 
 
 @pytest.mark.parametrize(
@@ -342,21 +117,6 @@ def test_files_that_are_no_configuration_are_named(name, command, tmp_path, caps
     assert message in error
 
 
-def test_a_task_that_draws_nothing_says_so(run, capsys, monkeypatch):
-    monkeypatch.setattr("ctm.tasks.parity.Parity.animate", lambda *_: iter(()))
-    assert said(capsys, "think", run).splitlines()[-1] == "animation: none, since this task draws no frame"
-    names = {Path(line).name for line in said(capsys, "figures", run).splitlines()}
-    assert "training.png" in names
-    assert not {"thinking.gif", "thinking.mp4"} & names
-
-
-def test_an_existing_run_is_not_overwritten(trained, capsys):
-    before = contents(trained)
-    error = refused(capsys, "train", "parity/quick", "--run", trained, *TINY)
-    assert f"{trained}: exists already" in error
-    assert contents(trained) == before
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -394,13 +154,6 @@ def test_weights_of_another_configuration_are_named(run, capsys):
         assert re.search(r"model.safetensors: does not fit the run's config.yaml: core.* has shape \(.*20.*24", error)
 
 
-def test_metrics_that_lack_lines_are_not_drawn(run, capsys):
-    path = run / "metrics.jsonl"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    assert f"{path}: 6 lines up to the checkpoint of iteration 3, expected 7" in refused(capsys, "figures", run)
-    assert not (run / "figures").exists()
-
-
 def test_a_run_without_checkpoints(run, capsys):
     shutil.rmtree(run / "checkpoints")
     (run / "checkpoints").mkdir()
@@ -431,8 +184,3 @@ def test_the_command_itself(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith('ctm: Unknown command "oops"')
     assert done.stderr.count("\n") == 1
-
-
-def test_an_empty_preset_is_a_mistake_like_any_other(capsys):
-    assert main(["train", ""]) == 2
-    assert capsys.readouterr().err.startswith("ctm: preset = '': unknown")

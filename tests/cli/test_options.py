@@ -1,25 +1,37 @@
 import dataclasses
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from cyclopts import CycloptsError
 from rich.console import Console
 
 import ctm
 from ctm import ConfigError
-from ctm.cli.options import experiments_of, load_experiment, settings_of, training_app, with_options, with_settings
+from ctm.cli.options import (
+    experiments_of,
+    load_experiment,
+    settings_of,
+    training_app,
+    values_of,
+    with_options,
+    with_settings,
+)
+from ctm.config import _MEMBERS, to_yaml
 
 TRAINABLE = [name for name in ctm.presets() if isinstance(ctm.preset(name), ctm.Experiment)]
 
 
 def parsed(preset, *arguments):
     """The experiment that a command line asks for."""
-    app = training_app(preset)
+    app = training_app(preset, arguments)
     _, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
     settings = bound.arguments.get("settings")
     experiment = load_experiment(preset)
-    return experiment if settings is None else with_settings(experiment, settings)
+    return experiment if settings is None else with_settings(ctm.Experiment, settings)
 
 
 def leaves(config, path=""):
@@ -35,8 +47,8 @@ def leaves(config, path=""):
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_settings_mirror_a_preset(name):
     experiment = ctm.preset(name)
-    settings = settings_of(experiment)()
-    assert with_settings(experiment, settings) == experiment
+    settings = settings_of(ctm.Experiment, values_of(experiment, []))()
+    assert with_settings(ctm.Experiment, settings) == experiment
     assert [name for name, _ in leaves(experiment)]
     for path, value in leaves(experiment):
         found = settings
@@ -68,6 +80,121 @@ def test_an_option_changes_its_field_and_no_other(arguments, path, value):
     changed, preset = dict(leaves(parsed("parity/quick", *arguments))), dict(leaves(ctm.preset("parity/quick")))
     assert changed == preset | {path: value}
     assert type(changed[path]) is type(value)
+
+
+def in_yaml(preset, path, **part):
+    """The experiment of a preset whose part at a path was replaced in its YAML."""
+    data = yaml.safe_load(to_yaml(ctm.preset(preset)))
+    *folders, name = path.split(".")
+    inner = data
+    for folder in folders:
+        inner = inner[folder]
+    inner[name] = part
+    return ctm.Experiment.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("preset", "arguments", "path", "part"),
+    [
+        (
+            *("parity/quick", ["--model.core.synapses.kind", "unet", "--model.core.synapses.levels", "4"]),
+            *("model.core.synapses", {"kind": "unet", "levels": 4}),
+        ),
+        (
+            *("parity/quick", ["--training.clipping.norm=0.5", "--training.clipping.kind=norm"]),
+            *("training.clipping", {"kind": "norm", "norm": 0.5}),
+        ),
+        ("parity/quick", ["--task.loss.kind", "last_tick"], "task.loss", {"kind": "last_tick"}),
+        ("parity/quick", ["--task.loss.kind", "two_tick"], "task.loss", {"kind": "two_tick"}),
+        (
+            *("parity/quick", ["--model.output.pairing.kind", "dense"]),
+            *("model.output.pairing", {"kind": "dense", "neurons": 16}),  # a field of both, as it was
+        ),
+        (
+            *("parity/quick", ["--model.output.pairing.kind", "random", "--model.output.pairing.pairs", "7"]),
+            *("model.output.pairing", {"kind": "random", "pairs": 7}),
+        ),
+        (
+            "parity/quick-lstm",
+            [
+                *("--model.core.synapses.levels", "4", "--model.core.synapses.kind", "unet"),
+                *("--model.core.memory", "5", "--model.core.kind", "neurons"),
+            ],
+            "model.core",
+            {"kind": "neurons", "neurons": 104, "memory": 5, "synapses": {"kind": "unet", "levels": 4}},
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_part_of_another_kind_is_that_of_yaml(preset, arguments, path, part):
+    expected = in_yaml(preset, path, **part)
+    assert parsed(preset, *arguments) == expected
+    assert with_options(preset, arguments) == expected
+
+
+def test_a_value_that_does_not_fit_the_field_of_the_other_kind_is_not_kept(monkeypatch):
+    monkeypatch.setattr("ctm.config._MEMBERS", dict(_MEMBERS))
+
+    @dataclasses.dataclass(frozen=True)
+    class Counted(ctm.LossConfig, kind="counted_for_this_test"):
+        """A loss whose field of the same name is a number."""
+
+        second_tick: int = 3
+        """Any."""
+
+        def __call__(self, thoughts, targets):
+            raise NotImplementedError
+
+    changed = with_options("parity/quick", ["--task.loss.kind", str(Counted.kind)])
+    assert changed.task.loss == Counted(3)
+
+
+@pytest.mark.parametrize(
+    ("preset", "arguments", "message"),
+    [
+        (
+            *("parity/quick", ["--model.core.synapses.kind", "mesh"]),
+            r"^model\.core\.synapses\.kind = 'mesh': unknown; expected one of mlp, unet$",
+        ),
+        (
+            *("parity/quick", ["--model.output.pairing.kind", "random"]),
+            "^to be given, since they have no default: --model.output.pairing.pairs VALUE$",
+        ),
+        (
+            *("parity/quick-lstm", ["--model.core.kind", "neurons"]),
+            r"default: --model.core.memory VALUE, --model.core.synapses.kind mlp\|unet$",
+        ),
+        (
+            *("parity/quick", ["--model.core.synapses.kind", "unet", "--model.core.synapses.levels", "1"]),
+            r"^model\.core\.synapses\.levels = 1: expected at least 2",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_about_kinds(preset, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        parsed(preset, *arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--model.core.synapses.kind"], ["--model.nope.kind", "unet"], ["--training.optimizer.kind", "sgd"]]
+)
+def test_kinds_of_what_is_no_family_are_no_options(arguments):
+    with pytest.raises(CycloptsError):
+        parsed("parity/quick", *arguments)
+
+
+def test_help_beside_a_kind_shows_its_fields_and_the_kinds_there_are():
+    stream = io.StringIO()
+    arguments = ["--model.output.pairing.kind", "random", "--model.core.synapses.kind", "unet"]
+    training_app("parity/quick", arguments).help_print([], console=Console(file=stream, width=400))
+    lines = {line.split()[1]: line for line in stream.getvalue().splitlines() if " --" in line}
+    assert "--model.core.synapses.blocks" not in lines
+    assert "[default: 8]" in lines["--model.core.synapses.levels"]
+    assert "[choices: mlp, unet] [default: unet]" in lines["--model.core.synapses.kind"]
+    assert "P, the number of pairs. (to be given)" in lines["--model.output.pairing.pairs"]
+    assert "object" not in lines["--model.output.pairing.pairs"]
+    assert "[choices: none, norm, quantile] [default: none]" in lines["--training.clipping.kind"]
 
 
 def test_values_that_do_not_work_are_named_with_their_path():
@@ -116,8 +243,6 @@ def test_every_option_is_documented(name):
 
 
 def test_an_experiment_from_a_file(tmp_path):
-    import yaml
-
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(ctm.preset("digits").to_dict()))
     assert load_experiment(str(path)) == ctm.preset("digits")
@@ -192,3 +317,12 @@ def test_files_of_models_that_are_none(tmp_path, content, message):
 def test_presets_and_a_file_of_models_are_too_much():
     with pytest.raises(ConfigError, match=r"give presets, such as digits, or --models x\.yaml, not both"):
         experiments_of(["digits"], Path("x.yaml"))
+
+
+def test_experiments_in_files_need_nothing_else(tmp_path):
+    """In a fresh process, that knows no kinds of parts before it reads the file."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(to_yaml(ctm.preset("parity/quick-lstm")))
+    program = f"from ctm.cli.options import load_experiment; print(load_experiment({str(path)!r}).model.core.kind)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "lstm\n"

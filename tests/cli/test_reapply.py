@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 import ctm
-from cli.test_app import refused, said
+from cli.commands import refused, said
 from ctm.cli import main
 from ctm.tasks.mazes.published import read_picture
 from ctm.tasks.mazes.store import Store

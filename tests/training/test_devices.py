@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from ctm.errors import ConfigError
 from ctm.training import Run, RunError, train
+from ctm.training.devices import autocast, find_device, for_the_cpu
 from training.experiments import parity
 from training.processes import everything, wait_for
 
@@ -104,3 +106,48 @@ def test_without_lightning_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning.fabric", None)
     with pytest.raises(RunError, match="pip install"):
         train(Run.create(tmp_path / "run", parity()), quiet=True)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("name", "device"), [("auto", "cuda:0"), ("cuda", "cuda"), ("cuda:1", "cuda:1"), ("cpu", "cpu")]
+)
+def test_devices_are_found_by_name(two_gpus, name, device):
+    assert find_device(name) == torch.device(device)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cuda:2", "device = 'cuda:2': not on this machine, which has cuda:0, cuda:1, cpu"),
+        ("mps", "device = 'mps': not on this machine"),
+        ("gpu", "device = 'gpu': expected auto, cpu, cuda, cuda:NUMBER or mps"),
+        ("cuda:", "device = 'cuda:': expected auto"),
+    ],
+)
+def test_other_devices_are_refused(two_gpus, name, message):
+    with pytest.raises(ConfigError, match=message):
+        find_device(name)
+
+
+def test_without_a_gpu_auto_is_the_cpu(two_gpus, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert find_device("auto") == torch.device("cpu")
+
+
+def test_results_for_pictures_are_float32_on_the_cpu():
+    model = for_the_cpu(parity().model.build().eval())
+    signs = torch.ones(2, 5)
+    with torch.inference_mode(), autocast(torch.device("cpu"), "bf16"):
+        thoughts = model(signs, record=True)
+        half = parity().model.build().eval()(signs, record=True)
+    tensors = [thoughts.logits, thoughts.certainty, *(x for x in thoughts.recorded if isinstance(x, torch.Tensor))]
+    assert {tensor.dtype for tensor in tensors} == {torch.float32}
+    assert torch.bfloat16 in {x.dtype for x in half.recorded if isinstance(x, torch.Tensor)}
+    assert thoughts.recorded.grid == half.recorded.grid

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ctm.tasks.parity import Parity
-from ctm.training import Diverged, NoClipping, Run, evaluate, train
+from ctm.training import Diverged, Multistep, NoClipping, Run, evaluate, train
 from training.experiments import parity
 from training.processes import everything, finish, start, wait_for
 
@@ -54,6 +54,43 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     outcome = train(Run.open(run.path), quiet=True)
     assert (outcome.iteration, outcome.interrupted) == (12, False)
     assert everything(run.path) == before
+
+
+def test_a_finished_run_is_trained_longer_with_the_schedule_of_the_longer_run(tmp_path):
+    run = finished(tmp_path / "run", parity(dropout=0.1))
+    before = run.metrics()
+    assert train(run.extended(20), quiet=True).iteration == 20
+    lines = Run.open(run.path).complete_metrics()
+    assert lines[: len(before)] == before  # with the scores of the old end
+    assert [line["iteration"] for line in lines if line.get("split") == "test"] == [12, 12, 20, 20]
+    config = parity(iterations=20).training
+    rates = {line["iteration"]: line["learning_rate"] for line in lines[len(before) :] if "split" not in line}
+    expected = {step: config.schedule.learning_rate(step - 1, 20, 1e-2) for step in (14, 16, 18, 20)}
+    assert rates == pytest.approx(expected, rel=1e-12)
+    assert [checkpoint.iteration for checkpoint in run.checkpoints()][-1] == 20
+
+
+def test_with_a_schedule_without_an_end_an_extended_run_is_the_longer_one(tmp_path):
+    settings = {"dropout": 0.1, "schedule": Multistep(warmup=2, milestones=(15,))}
+    whole = finished(tmp_path / "whole", parity(iterations=18, **settings))
+    run = finished(tmp_path / "run", parity(iterations=12, **settings))
+    train(run.extended(18), quiet=True)
+    there, expected = everything(run.path), everything(whole.path)
+    assert all(there[name] == expected[name] for name in ("model.safetensors", "training.safetensors"))
+    lines = [line for line in run.metrics() if (line.get("split"), line["iteration"]) != ("test", 12)]
+    assert lines == whole.metrics()
+
+
+def test_a_run_that_is_killed_while_it_is_trained_longer_ends_with_the_same_bytes(tmp_path):
+    whole, killed = (finished(tmp_path / name, parity(dropout=0.1)) for name in ("whole", "killed"))
+    for run in (whole, killed):
+        run.extended(100)
+    for moment in (12, 40):
+        process = start(killed.path)
+        wait_for(killed.path, moment)
+        process.kill()
+        process.join()
+    assert everything(finish(killed.path)) == everything(finish(whole.path))
 
 
 def test_what_is_logged_when(tmp_path):

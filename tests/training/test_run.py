@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from ctm.config import ConfigError
 from ctm.training import Run, RunError, RunExists, train
+from ctm.training.lock import locked
 from training.experiments import parity
 
 
@@ -203,3 +204,48 @@ def test_tensors_of_a_safetensors_file_are_plainly_named(trained):
     parameters = {name for name, _ in trained.experiment.model.build().named_parameters()}
     slots = {f"{slot}.{name}" for slot in ("step", "exp_avg", "exp_avg_sq") for name in parameters}
     assert names == slots | {"clipping.norms", "clipping.steps"}
+
+
+def test_an_extended_run_says_so_in_its_configuration(tmp_path):
+    run = Run.create(tmp_path / "run", parity())
+    longer = run.extended(24)
+    assert longer.experiment == parity(iterations=24)
+    assert Run.open(run.path).experiment == longer.experiment
+
+
+@pytest.mark.parametrize("iterations", [-1, 11, 12])
+def test_a_run_is_only_extended_by_more_iterations(tmp_path, iterations):
+    run = Run.create(tmp_path / "run", parity())
+    before = (run.path / "config.yaml").read_bytes()
+    with pytest.raises(RunError, match=rf"iterations = {iterations}: expected more than the 12 that the run has"):
+        run.extended(iterations)
+    assert (run.path / "config.yaml").read_bytes() == before
+
+
+def test_what_counts_is_how_many_iterations_the_run_has_by_now(tmp_path):
+    run = Run.create(tmp_path / "run", parity())
+    run.extended(24)
+    with pytest.raises(RunError, match="expected more than the 24"):
+        run.extended(20)
+
+
+def test_a_run_that_another_process_writes_is_not_extended(tmp_path):
+    run = Run.create(tmp_path / "run", parity())
+    with locked(run.path), pytest.raises(RunError, match="is writing this run"):
+        run.extended(24)
+    assert Run.open(run.path).experiment == parity()
+
+
+def test_of_several_processes_the_first_one_extends_a_run_and_the_others_wait(tmp_path, monkeypatch):
+    run = Run.create(tmp_path / "run", parity(devices=2))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    waits = iter(range(3))
+
+    def sleep(seconds):
+        if next(waits) == 1:
+            with monkeypatch.context() as first:
+                first.setenv("LOCAL_RANK", "0")
+                Run.open(run.path).extended(24)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    assert Run.open(run.path).extended(24).experiment.training.iterations == 24

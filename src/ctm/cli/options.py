@@ -1,36 +1,43 @@
 """Every field of an experiment as an option of the command line, with the preset's own values as defaults."""
 
 import dataclasses
+import functools
+import itertools
 import typing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import docstring_parser
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from ctm.config import Config, load_yaml, read_yaml
+from ctm.config import Config, fits, load_yaml, part_class, read_yaml
 from ctm.errors import ConfigError
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 SECTIONS = {"task": "Task: what to learn", "model": "Model: what learns it", "training": "Training: how"}
 
+MISSING: Any = object()
+"""In place of a value that has no default and was not given."""
 
-def training_app(preset: str) -> App:
+
+def training_app(preset: str, arguments: Sequence[str] = ()) -> App:
     """The command `ctm train PRESET`, whose options are the fields of the preset.
 
     Args:
         preset: a name, or a YAML file of an experiment.
+        arguments: what follows; the kinds of parts that it asks for are those whose fields are options.
 
     Raises:
-        ConfigError: if there is no such preset, or none that can be trained.
+        ConfigError: if there is no such preset, or none that can be trained, or no such kind.
     """
     if preset.startswith("-"):
         raise ConfigError(f"train: the preset comes first, as in 'ctm train digits {preset}'")
     from ctm.training.files import folder_name
 
     experiment = load_experiment(preset)
-    Settings: Any = settings_of(experiment, SECTIONS)
+    Settings: Any = settings_of(type(experiment), values_of(experiment, arguments), SECTIONS)
     default_run = Path("runs") / folder_name(preset)
     app = _app(f"ctm train {preset}")
 
@@ -42,10 +49,10 @@ def training_app(preset: str) -> App:
         settings: Annotated[Settings, Parameter(name="*")] = Settings(),
     ) -> int:
         """Trains a preset, with any of its settings changed."""
-        from ctm.cli.app import go_on
+        from ctm.cli.train import go_on
         from ctm.training import Run
 
-        changed = with_settings(experiment, settings)
+        changed = with_settings(type(experiment), settings)
         changed.task.build()  # finds missing data before anything is written
         return go_on(Run.create(run, changed), quiet)
 
@@ -63,14 +70,14 @@ def with_options(preset: str, options: list[str]) -> Any:
         ConfigError: if there is no such experiment, or no such setting, or it cannot have this value.
     """
     experiment = load_experiment(preset)
-    Settings: Any = settings_of(experiment)
     app = _app(preset)
-
-    @app.default
-    def change(*, settings: Annotated[Settings, Parameter(name="*")] = Settings()) -> Any:
-        return with_settings(experiment, settings)
-
     try:
+        Settings: Any = settings_of(type(experiment), values_of(experiment, options))
+
+        @app.default
+        def change(*, settings: Annotated[Settings, Parameter(name="*")] = Settings()) -> Any:
+            return with_settings(type(experiment), settings)
+
         return app(options, exit_on_error=False, print_error=False, result_action="return_value")
     except (CycloptsError, ConfigError) as error:
         raise ConfigError(f"{preset}: {error}") from None
@@ -122,58 +129,165 @@ def load_experiment(preset: str) -> Any:
     """
     from ctm import tasks
     from ctm.registry import preset as find
+    from ctm.registry import presets
     from ctm.training import Experiment
 
     tasks.load()
     if preset.endswith(".py"):
         raise ConfigError(f"preset = {preset!r}: a Python file is not a preset; 'ctm presets' lists them")
+    if preset not in presets() and (Path(preset) / "config.yaml").is_file():
+        raise ConfigError(
+            f"preset = {preset!r}: a run's folder; 'ctm train --resume {preset}' goes on with the run, and "
+            f"{Path(preset, 'config.yaml')} is a preset like any other"
+        )
     experiment = load_yaml(Experiment, Path(preset)) if preset.endswith((".yaml", ".yml")) else find(preset)
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
     return experiment
 
 
-def settings_of(config: Config, sections: dict[str, str] | None = None) -> Any:
-    """A dataclass with the fields of a configuration and its values as defaults, for the command line to fill in.
+def values_of(config: Config, arguments: Sequence[str]) -> dict[str, Any]:
+    """The fields of a configuration as nested dictionaries, with the kinds that `--PATH.kind KIND` asks for.
 
-    Parts become dataclasses of their own; their kinds are those of `config`, so that every field is known.
+    A part of another kind keeps the values of the fields that both kinds have, where they fit; other fields of it are
+    left out.
 
     Args:
-        config: what to mirror.
-        sections: headings in the help, by field.
+        config: where the values come from.
+        arguments: a command line, of which only these options are looked at.
+
+    Raises:
+        ConfigError: for a kind that there is not.
     """
-    hints = typing.get_type_hints(type(config))
-    documented = [docstring_parser.parse_from_object(base) for base in type(config).__mro__[:-1]]
-    help_of = {p.arg_name: p.description for docstring in reversed(documented) for p in docstring.params}
-    fields: list[Any] = []
+    values = _values(config)
+    kinds = {}
+    for word, following in itertools.pairwise([*arguments, ""]):
+        option, equals, value = word.partition("=")
+        value = value if equals else following
+        if option.startswith("--") and option.endswith(".kind") and value:
+            kinds[option.removeprefix("--").replace("-", "_")] = value
+    for path, kind in sorted(kinds.items(), key=lambda item: item[0].count(".")):  # a part before the parts in it
+        values = _with_kind(type(config), values, path.split(".")[:-1], kind, path)
+    return values
+
+
+def _values(config: Config) -> dict[str, Any]:
+    """As `to_dict`, with the very values."""
+    values: dict[str, Any] = {} if config.kind is None else {"kind": config.kind}
     for field in dataclasses.fields(config):  # ty: ignore[invalid-argument-type]
         value = getattr(config, field.name)
-        hint: Any = hints[field.name]
-        default = value
-        if isinstance(value, Config):
-            hint = settings_of(value)
-            default = hint()
-            if not dataclasses.fields(hint):
-                continue
+        values[field.name] = _values(value) if isinstance(value, Config) else value
+    return values
+
+
+def _with_kind(cls: type[Config], values: dict[str, Any], path: list[str], kind: str, option: str) -> dict[str, Any]:
+    """The values of a part in which the part at `path` is of another kind; as they are if there is no such part."""
+    name, *rest = path
+    part = part_class(typing.get_type_hints(_member(cls, values)).get(name))
+    old = values.get(name) or {}
+    if part is None or not (rest or part.kinds()):
+        return values
+    if rest:
+        return values | {name: _with_kind(part, old, rest, kind, option)}
+    if kind not in part.kinds():
+        raise ConfigError(f"{option} = {kind!r}: unknown; expected one of {', '.join(sorted(part.kinds()))}")
+    if kind == old.get("kind"):
+        return values
+    hints = typing.get_type_hints(part.kinds()[kind])
+    fields = [field.name for field in dataclasses.fields(part.kinds()[kind])]  # ty: ignore[invalid-argument-type]
+    kept = {field: old[field] for field in fields if field in old and fits(old[field], hints[field])}
+    return values | {name: {"kind": kind} | kept}
+
+
+def _member(cls: type[Config], values: dict[str, Any]) -> type[Config]:
+    """The class that values describe: that of their kind, if they are those of a family."""
+    return cls.kinds().get(values.get("kind", cls.kind or cls.default_kind), cls)
+
+
+def settings_of(cls: type[Config], values: dict[str, Any], sections: dict[str, str] | None = None) -> Any:
+    """A dataclass for the command line to fill in, whose fields are those of a configuration.
+
+    Parts become dataclasses of their own, of which those of a family also have their kind as a field. A field without
+    a value has the default of its class, or is `MISSING` until it is given.
+
+    Args:
+        cls: the class to mirror.
+        values: of its fields, as `values_of` gives them.
+        sections: headings in the help, by field.
+    """
+    fields: list[Any] = []
+    member = _member(cls, values)
+    if cls.kinds():
+        kinds: Any = Literal[tuple(sorted(cls.kinds()))]  # ty: ignore[invalid-type-form]
+        fields.append(_field("kind", kinds, values.get("kind", cls.default_kind or MISSING), "Which kind."))
+    if member.kind is None and cls.kinds():  # which fields there are is not known yet
+        return _made(cls, fields)
+    hints, helped = typing.get_type_hints(member), _documentation(member)
+    for field in dataclasses.fields(member):  # ty: ignore[invalid-argument-type]
+        part = part_class(hints[field.name])
+        value = values.get(field.name, _default(field))
         section: dict[str, Any] = {"group": Group.create_ordered(sections[field.name])} if sections else {}
-        parameter = Parameter(help=help_of.get(field.name), **section)
-        fields.append((field.name, Annotated[hint, parameter], dataclasses.field(default=default)))
-    made = dataclasses.make_dataclass(type(config).__name__, fields, frozen=True)
+        if part is not None and value is not None:
+            made = settings_of(part, {} if value is MISSING else value)
+            fields.append(_field(field.name, made, made(), helped.get(field.name), **section))
+        else:
+            fields.append(_field(field.name, hints[field.name], value, helped.get(field.name), **section))
+    return _made(cls, fields)
+
+
+def _field(name: str, hint: Any, default: Any, text: str | None, **others: Any) -> Any:
+    if default is MISSING:
+        text, others["show_default"] = f"{text} (to be given)", False
+    return name, Annotated[hint, Parameter(help=text, **others)], dataclasses.field(default=default)
+
+
+def _made(cls: type[Config], fields: list[Any]) -> Any:
+    made = dataclasses.make_dataclass(cls.__name__, fields, frozen=True)
     made.__module__ = __name__  # a class of no module is taken for a built-in type by the command line
     return made
 
 
-def with_settings(config: ConfigT, settings: Any, where: str = "") -> ConfigT:
-    """The configuration with all values of `settings`, which `settings_of` has made.
+def _default(field: dataclasses.Field) -> Any:
+    """What a field is where nobody says so."""
+    default = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    if default is dataclasses.MISSING:
+        return MISSING
+    return _values(default) if isinstance(default, Config) else default
+
+
+@functools.cache
+def _documentation(cls: type[Config]) -> dict[str, str | None]:
+    """The docstrings of the fields of a class, by name."""
+    documented = [docstring_parser.parse_from_object(base) for base in cls.__mro__[:-1]]
+    return {p.arg_name: p.description for docstring in reversed(documented) for p in docstring.params}
+
+
+def with_settings(cls: type[ConfigT], settings: Any) -> ConfigT:
+    """The configuration with all values of `settings`, which `settings_of` has made: what a YAML file of them means.
 
     Raises:
-        ConfigError: for a value that does not work, with the path of its field.
+        ConfigError: for a value that does not work, with the path of its field, or one that is missing.
     """
-    values = {}
+    missing = list(_missing(settings, ""))
+    if missing:
+        raise ConfigError(f"to be given, since they have no default: {', '.join(missing)}")
+    return cls.from_dict(_plain(settings))
+
+
+def _plain(settings: Any) -> Any:
+    if not dataclasses.is_dataclass(settings):
+        return settings
+    return {field.name: _plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+
+
+def _missing(settings: Any, at: str) -> Iterator[str]:
+    """How to write the options that have no value yet."""
     for field in dataclasses.fields(settings):
-        value, old = getattr(settings, field.name), getattr(config, field.name)
-        values[field.name] = with_settings(old, value, f"{where}{field.name}.") if isinstance(old, Config) else value
-    try:
-        return config.replace(**values)
-    except ConfigError as error:
-        raise ConfigError(where + str(error)) from None
+        value, here = getattr(settings, field.name), f"{at}{field.name}"
+        if value is MISSING:
+            (hint, *_) = typing.get_args(field.type)
+            yield f"--{here.replace('_', '-')} {'|'.join(typing.get_args(hint)) if field.name == 'kind' else 'VALUE'}"
+        elif dataclasses.is_dataclass(value):
+            yield from _missing(value, f"{here}.")

@@ -2,7 +2,8 @@
 
 from json import dumps
 from pathlib import Path
-from typing import Literal
+
+from ctm.cli.trained import DEFAULT, Compute, Which
 
 
 def reapply(
@@ -16,8 +17,9 @@ def reapply(
     mistakes: int = 2,
     ticks: int | None = None,
     seed: int = 0,
-    checkpoint: Literal["best", "last"] = "best",
+    checkpoint: Which = "best",
     json: bool = False,
+    computing: Compute = DEFAULT,
 ) -> None:
     """Walks through larger mazes with a maze run: answers, walks, and thinks again from there.
 
@@ -60,6 +62,7 @@ def reapply(
             raise ConfigError(f"{name} = {value}: expected at least {least}")
     if ticks is not None and ticks < 1:
         raise ConfigError(f"ticks = {ticks}: expected at least 1")
+    device, precision = computing.start()
     opened = Run.open(run)
     config = opened.experiment.task
     if not isinstance(config, Mazes.Config):
@@ -72,8 +75,9 @@ def reapply(
         mazes = config.build().stores["test"].grids(slice(count))
     else:
         mazes = draw(count, size, generator("reapply", seed, size))
-    model = opened.load_model(checkpoint)
-    journeys = reapply(model, mazes, config.inputs, applications=applications, mistakes=mistakes, ticks=ticks)
+    model = opened.load_model(checkpoint, device)
+    with precision:
+        journeys = reapply(model, mazes, config.inputs, applications=applications, mistakes=mistakes, ticks=ticks)
     figures = run / "figures"
     figures.mkdir(exist_ok=True)
     name = input.stem if input is not None else f"{size}"

@@ -1,16 +1,21 @@
-"""Starting Lightning Fabric: devices, processes and precision."""
+"""Where and how to compute: devices, processes and precision."""
 
 import atexit
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ctm.errors import RunError
+from ctm.errors import ConfigError, RunError
+from ctm.inputs import tree_map
+from ctm.kernels.precision import at_least_float32
+from ctm.machine import ContinuousThoughtMachine
+from ctm.thoughts import Record, Thoughts
 from ctm.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -44,6 +49,55 @@ def launch(config: TrainingConfig) -> "Fabric":
     if fabric.world_size > 1:
         atexit.register(_part)
     return fabric
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name: cpu, cuda, cuda:1, mps, or auto for a GPU if there is one.
+
+    Raises:
+        ConfigError: if there is no such device, or no such name.
+    """
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    there = [*gpus, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
+    if name == "auto":
+        return torch.device(there[0])
+    if name in there or (name == "cuda" and gpus):
+        return torch.device(name)
+    if not re.fullmatch(r"cuda(:\d+)?|mps", name):
+        raise ConfigError(f"device = {name!r}: expected auto, cpu, cuda, cuda:NUMBER or mps")
+    raise ConfigError(f"device = {name!r}: not on this machine, which has {', '.join(there)}")
+
+
+def autocast(device: torch.device, precision: Literal["fp32", "bf16", "fp16"]) -> contextlib.AbstractContextManager:
+    """What a model computes in to have a precision, as training does.
+
+    Raises:
+        ConfigError: for fp16 without a GPU.
+    """
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    if precision == "fp16" and device.type == "cpu":
+        raise ConfigError("precision = 'fp16': needs a GPU; use 'bf16' or 'fp32'")
+    return torch.autocast(device.type, torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+def for_the_cpu(model: ContinuousThoughtMachine) -> ContinuousThoughtMachine:
+    """Makes a model take inputs from any device and give back its answers and its record on the CPU, as pictures need.
+
+    Halves of precision become float32. The state to go on from stays where it is.
+    """
+    device = next(model.parameters()).device
+
+    def back(x: Any) -> Any:
+        return at_least_float32(x).cpu() if isinstance(x, Tensor) else x
+
+    def give_back(model: nn.Module, inputs: Any, thoughts: Thoughts) -> Thoughts:
+        record = None if thoughts.record is None else Record(*map(back, thoughts.record))
+        return thoughts._replace(logits=back(thoughts.logits), certainty=back(thoughts.certainty), record=record)
+
+    model.register_forward_pre_hook(lambda _, inputs: tree_map(lambda x: x.to(device), inputs))
+    model.register_forward_hook(give_back)
+    return model
 
 
 def _part() -> None:

@@ -41,14 +41,14 @@ def evaluate_until(
     device = next(model.parameters()).device
     batches = list(task.evaluation(split, batch_size))
     inputs = [tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
-    targets = torch.cat([batch.targets for batch in batches]).to(device)
+    targets = torch.cat([batch.targets for batch in batches])
     _answer(model, inputs[:1], until, batch_size)  # the first time is slower
     start = time.perf_counter()
     found = _answer(model, inputs, until, batch_size)
     mean_ticks = float(found.ticks.mean(dtype=widest(device)))  # waits for the device
     seconds = time.perf_counter() - start
     thoughts = Thoughts(found.answers.unsqueeze(1), found.certainty.unsqueeze(1), None)  # of a single tick
-    scores = task.scores(thoughts, targets[found.index])
+    scores = task.scores(thoughts, targets.to(found.index.device)[found.index])
     averages = {name: float(score.mean(dtype=widest(device))) for name, score in scores.items() if score.dim() == 1}
     return averages | {"ticks": mean_ticks, "samples_per_second": len(targets) / seconds}
 

@@ -14,6 +14,7 @@ from ctm.analysis.video import save_animation
 from ctm.inputs import slice_batch
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.base import Task
+from ctm.training.devices import for_the_cpu
 from ctm.training.halting import halting_curve
 from ctm.training.run import Run
 
@@ -21,7 +22,7 @@ EXAMINED = 64
 """How many test samples are looked at from inside."""
 
 
-def report(run: Run) -> Iterator[Path]:
+def report(run: Run, device: str | torch.device = "cpu") -> Iterator[Path]:
     """Draws everything there is to see of a run into its folder `figures`, and yields each file when it is there.
 
     Training curves, accuracy over ticks for the four ways to answer, certainty over ticks, what stopping when sure
@@ -31,13 +32,14 @@ def report(run: Run) -> Iterator[Path]:
 
     Args:
         run: with at least one checkpoint.
+        device: where the model computes.
 
     Raises:
         RunError: if there is none, or it is broken, or metrics are missing.
         DataError: if the task's data are missing.
     """
     task = run.experiment.task.build()
-    model = run.load_model()
+    model = for_the_cpu(run.load_model(device=device))
     figures = {"training": training_curves(run.complete_metrics())}
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)

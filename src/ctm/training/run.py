@@ -58,8 +58,7 @@ class Run:
             ConfigError: for a value that could not be read back.
         """
         path = Path(path)
-        several = experiment.training.devices * experiment.training.nodes > 1
-        if several and any(os.environ.get(rank, "0") != "0" for rank in _RANKS):
+        if _others_write(experiment):
             return cls._wait(path)
         cls._require_empty(path)  # nothing is written into a folder of something else
         text = to_yaml(experiment)
@@ -79,9 +78,14 @@ class Run:
             raise RunExists(f"{path}: exists already; go on with it, remove it, or choose another folder")
 
     @classmethod
-    def _wait(cls, path: Path, seconds: float = 60) -> "Run":
+    def _wait(cls, path: Path, iterations: int | None = None, seconds: float = 60) -> "Run":
+        """The run that the first process makes, or gives so many iterations."""
         deadline = time.monotonic() + seconds
-        while not (path / "config.yaml").exists() and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if (path / "config.yaml").exists():
+                run = cls.open(path)
+                if iterations is None or run.experiment.training.iterations == iterations:
+                    return run
             time.sleep(0.1)
         return cls.open(path)
 
@@ -101,13 +105,39 @@ class Run:
         except ConfigError as error:
             raise RunError(str(error)) from None
 
+    def extended(self, iterations: int) -> "Run":
+        """The same run with more iterations, for `train` to go on with; it says so in its `config.yaml` from now on.
+
+        What was done stays as it was, the scores on the test split at the old end too. The steps from the last
+        checkpoint on are those of a run of the new length: the learning rate is where the longer schedule is by then.
+
+        Args:
+            iterations: of the whole run, those that were done included.
+
+        Raises:
+            RunError: if it has so many already, or another process writes the run.
+        """
+        if _others_write(self.experiment):
+            return self._wait(self.path, iterations)
+        with locked(self.path):
+            experiment = Run.open(self.path).experiment
+            training = experiment.training
+            if iterations <= training.iterations:
+                raise RunError(
+                    f"{self.path}: iterations = {iterations}: expected more than the {training.iterations} that the "
+                    f"run has already; without a number it goes on to these: ctm train --resume {self.path}"
+                )
+            longer = experiment.replace(training=training.replace(iterations=iterations))
+            write_atomically(self.path / "config.yaml", to_yaml(longer))
+        return Run(self.path, longer)
+
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`, in order.
 
         Training lines have "iteration" (steps done), "loss", "certainty", the primary metric, "learning_rate" and
         "gradient_norm", all of that step's batch; evaluation lines have "iteration", "split", "loss" and the scores
-        of the task, and those of the test split, which come at the end, "checkpoint": "last" or "best". A last line
-        that was not written to its end is left out.
+        of the task, and those of the test split, which come at the end, "checkpoint": "last" or "best"; of an extended
+        run also at its earlier ends. A last line that was not written to its end is left out.
 
         Raises:
             RunError: if a line is broken.
@@ -177,6 +207,12 @@ class Run:
         model = self.experiment.model.build()
         checkpoint.load_weights(model)
         return model.to(device).eval()
+
+
+def _others_write(experiment: Experiment) -> bool:
+    """Whether this is one of several processes of a training, and not the first, which writes for all."""
+    several = experiment.training.devices * experiment.training.nodes > 1
+    return several and any(os.environ.get(rank, "0") != "0" for rank in _RANKS)
 
 
 def _version(distribution: str) -> str:

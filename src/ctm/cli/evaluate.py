@@ -1,0 +1,96 @@
+"""`ctm evaluate`: the scores of a trained run."""
+
+from json import dumps
+from pathlib import Path
+from typing import Literal
+
+from ctm.cli.trained import DEFAULT, Compute, Computing, Which, open_run
+from ctm.errors import ConfigError
+
+Split = Literal["test", "validation", "train"]
+
+
+def evaluate(
+    run: Path,
+    /,
+    *,
+    split: Split = "test",
+    checkpoint: Which = "best",
+    ticks: int | None = None,
+    until: float | None = None,
+    budget: float | None = None,
+    json: bool = False,
+    computing: Compute = DEFAULT,
+) -> None:
+    """Scores a trained run.
+
+    Parameters
+    ----------
+    run:
+        Folder of the run.
+    split:
+        Which samples.
+    checkpoint:
+        The one with the best validation score, or the last one.
+    ticks:
+        Internal ticks to think; by default as many as in training.
+    until:
+        Stop thinking about a sample at this certainty, above 0 and at most 1, and compare with thinking to the end.
+    budget:
+        Stop likewise, at the certainty that takes so many ticks per sample on the validation split.
+    json:
+        Print all scores, those by tick too, as one JSON object.
+    """
+    from ctm.training import evaluate
+
+    if until is not None or budget is not None:
+        _evaluate_until(run, split, checkpoint, ticks, until, budget, json, computing)
+        return
+    device, precision = computing.start()
+    opened = open_run(run, ticks)
+    task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
+    with precision:
+        scores = evaluate(model, task, split, opened.experiment.training.evaluation_batch)
+    if json:
+        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}))
+        return
+    for name, value in scores.items():
+        if not isinstance(value, list):
+            print(f"{split} {name.replace('_', ' ')}: {value:.4f}")
+
+
+def _evaluate_until(
+    run: Path,
+    split: Split,
+    checkpoint: Which,
+    ticks: int | None,
+    until: float | None,
+    budget: float | None,
+    json: bool,
+    computing: Computing,
+) -> None:
+    """Scores a run that stops when it is sure, next to the same run thinking to the end."""
+    from ctm.inference.halting import threshold_for_budget
+    from ctm.training.halting import certainties, evaluate_until
+
+    if until is not None and budget is not None:
+        raise ConfigError("evaluate: give --until or --budget, not both")
+    if until is not None and not 0 < until <= 1:
+        raise ConfigError(f"until = {until}: expected a certainty above 0 and at most 1")
+    if budget is not None and not budget >= 1:
+        raise ConfigError(f"budget = {budget}: expected at least 1 tick")
+    device, precision = computing.start()
+    opened = open_run(run, ticks)
+    task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
+    batch = opened.experiment.training.evaluation_batch
+    with precision:
+        if budget is not None:
+            until = threshold_for_budget(certainties(model, task, "validation", batch), budget)
+        stopped, full = (evaluate_until(model, task, split, limit, batch) for limit in (until, None))
+    if json:
+        scores = {"until": until, "stopped": stopped, "full": full}
+        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}))
+        return
+    print(f"{split:19} {f'until {until:.4g}':>12} {'all ticks':>12}")
+    for name in dict.fromkeys([task.primary_metric, "ticks", "samples_per_second"]):
+        print(f"{name.replace('_', ' '):19} {stopped[name]:12.4f} {full[name]:12.4f}")

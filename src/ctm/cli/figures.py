@@ -1,0 +1,22 @@
+"""`ctm figures`: all pictures of a run."""
+
+from pathlib import Path
+
+from ctm.cli.trained import DEFAULT, Compute
+
+
+def figures(run: Path, /, *, computing: Compute = DEFAULT) -> None:
+    """Draws everything there is to see of a run into its folder `figures`.
+
+    Parameters
+    ----------
+    run:
+        Folder of the run.
+    """
+    from ctm.training import Run
+    from ctm.training.report import report
+
+    device, precision = computing.start()
+    with precision:
+        for path in report(Run.open(run), device):
+            print(path)

@@ -1,0 +1,75 @@
+"""`ctm think`: one input, answered and animated."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ctm.cli.trained import DEFAULT, Compute, Which, open_run
+from ctm.errors import ConfigError
+
+
+def think(
+    run: Path,
+    /,
+    *,
+    index: int | None = None,
+    input: Path | None = None,
+    text: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    output: Path | None = None,
+    ticks: int | None = None,
+    checkpoint: Which = "best",
+    computing: Compute = DEFAULT,
+) -> None:
+    """Answers one input, and animates how.
+
+    Parameters
+    ----------
+    run:
+        Folder of the run.
+    index:
+        Which test sample to think about.
+    input:
+        A file to think about instead: a picture for digits and mazes, a text of + and - for parity, of numbers for
+        sorting.
+    text:
+        The text itself instead of a file, as in --text "0.3 -1.2 0.8".
+    output:
+        Where the animation goes, a .gif or .mp4; by default into the run's folder `figures`.
+    ticks:
+        Internal ticks to think; by default as many as in training.
+    checkpoint:
+        The one with the best validation score, or the last one.
+    """
+    import torch
+
+    from ctm.analysis.video import save_animation
+    from ctm.training.devices import for_the_cpu
+
+    if sum(given is not None for given in (index, input, text)) > 1:
+        raise ConfigError("think: give one of --index, --input and --text")
+    if output is not None and output.suffix not in (".gif", ".mp4"):
+        raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
+    device, precision = computing.start()
+    opened = open_run(run, ticks)
+    task, model = opened.experiment.task.build(), for_the_cpu(opened.load_model(checkpoint, device))
+    blind = task.shows_attention and not model.config.observer.uses_query
+    if blind and output is not None:
+        raise ConfigError(f"output = {str(output)!r}: this model sees all at once, so there is nothing to animate")
+    if text is not None:
+        inputs, targets = task.parse(text), None
+    else:
+        inputs, targets = task.sample(index or 0) if input is None else (task.read(input), None)
+    with torch.inference_mode(), precision:
+        thoughts = model(inputs, record=True)
+    target = None if targets is None else targets[0]
+    frames = [] if blind else list(task.animate(thoughts, inputs, target))
+    if output is not None and not frames:
+        raise ConfigError(f"output = {str(output)!r}: the task {task.config.kind!r} draws no animation")
+    print(f"answer: {task.format_answer(task.answer(thoughts)[0])}")
+    if target is not None:
+        print(f"truth: {task.format_answer(target)}")
+    print(task.comment(thoughts, inputs))
+    if frames:
+        name = "text" if text is not None else input.stem if input else index or 0
+        print(f"animation: {save_animation(frames, output or run / 'figures' / f'think-{name}.gif')}")

@@ -1,0 +1,45 @@
+"""`ctm train`: a new run of a preset, or a run that goes on."""
+
+from pathlib import Path
+from typing import Any
+
+
+def train(
+    preset: str | None = None, /, *, resume: Path | None = None, iterations: int | None = None, quiet: bool = False
+) -> int:
+    """Trains a preset, or goes on with a run.
+
+    `ctm train digits --help` shows every setting of a preset with its value; any can be changed, as in
+    `ctm train digits --training.iterations 300 --model.ticks 20`.
+
+    Parameters
+    ----------
+    preset:
+        Name of a preset (see `ctm presets`), or a YAML file such as a run's config.yaml.
+    resume:
+        Folder of a run to go on with, exactly where it stopped.
+    iterations:
+        How many iterations the run is to have in all, more than it has so far; a finished one is trained longer.
+    quiet:
+        Print nothing while training.
+    """
+    from ctm.training import Run, RunError
+
+    if preset is not None:
+        raise RunError(f"train: {preset} is new, --resume {resume} goes on with a run: give one of them")
+    if resume is None:
+        raise RunError("train: name a preset, as in 'ctm train digits', or give --resume RUN; 'ctm presets' lists them")
+    run = Run.open(resume)
+    return go_on(run if iterations is None else run.extended(iterations), quiet)
+
+
+def go_on(run: Any, quiet: bool) -> int:
+    """Trains a run to its end and says how it went."""
+    from ctm.training import train
+
+    outcome = train(run, quiet=quiet)
+    if outcome.signal is not None:
+        print(f"stopped at iteration {outcome.iteration}; go on with: ctm train --resume {run.path}")
+        return 128 + outcome.signal
+    print(f"trained: {run.path}")
+    return 0

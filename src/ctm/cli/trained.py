@@ -1,0 +1,47 @@
+"""What the commands about a trained run have in common: which of its models, and where it computes."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+Which = Literal["best", "last"]
+
+
+@dataclass(frozen=True)
+class Computing:
+    """Where and how a command computes; results that are drawn come back to the CPU."""
+
+    device: str = "cpu"
+    """cpu, cuda, cuda:1 (the second GPU), mps (Apple's), or auto for a GPU if there is one."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Arithmetic of the model, as in training; fp16 needs a GPU."""
+
+    def start(self) -> tuple[Any, AbstractContextManager]:
+        """The device, and what to compute inside of.
+
+        Raises:
+            ConfigError: if the device is not there, or cannot compute so.
+        """
+        from ctm.training.devices import autocast, find_device
+
+        device = find_device(self.device)
+        return device, autocast(device, self.precision)
+
+
+DEFAULT = Computing()
+"""On the CPU, so that the numbers are the same everywhere."""
+
+Compute = Annotated[Computing, Parameter(name="*")]
+
+
+def open_run(run: Path, ticks: int | None) -> Any:
+    """A run, whose model will think for so many ticks; by default as many as in training."""
+    from ctm.training import Run
+
+    opened = Run.open(run)
+    if ticks is None:
+        return opened
+    return Run(run, opened.experiment.replace(model=opened.experiment.model.replace(ticks=ticks)))

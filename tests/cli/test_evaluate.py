@@ -1,0 +1,104 @@
+import json
+import re
+
+import pytest
+
+from cli.commands import said
+from ctm.cli import main
+from ctm.training import Run
+
+
+def test_evaluation_prints_scores(trained, capsys):
+    lines = said(capsys, "evaluate", trained).splitlines()
+    assert {line.split(":")[0] for line in lines} == {
+        *("test loss", "test accuracy", "test accuracy last", "test whole accuracy")
+    }
+    assert all(re.search(r": \d+\.\d{4}$", line) for line in lines)
+
+
+def test_evaluation_as_json(trained, capsys):
+    scores = json.loads(said(capsys, "evaluate", trained, "--json", "--checkpoint", "last"))
+    assert (scores["run"], scores["split"], scores["checkpoint"]) == (str(trained), "test", "last")
+    assert len(scores["accuracy_by_tick"]) == len(scores["certainty_by_tick"]) == 5
+    logged = [line for line in Run.open(trained).metrics() if line.get("checkpoint") == "last"][-1]
+    assert logged["iteration"] == 3
+    for name in ("loss", "accuracy", "whole_accuracy", "accuracy_last"):
+        assert scores[name] == pytest.approx(logged[name], abs=1e-6)
+
+
+def test_evaluation_of_other_samples_and_ticks(trained, capsys):
+    test, train, longer = (
+        json.loads(said(capsys, "evaluate", trained, "--json", *options))
+        for options in ((), ("--split", "train"), ("--ticks", "8"))
+    )
+    assert train["split"] == "train"
+    assert train["loss"] != test["loss"]
+    assert len(longer["accuracy_by_tick"]) == 8
+    assert longer["accuracy_by_tick"][:5] == pytest.approx(test["accuracy_by_tick"])
+
+
+@pytest.mark.parametrize("stopping", [(), ("--until", "0.5"), ("--budget", "2")], ids=" ".join)
+def test_another_precision_scores_nearly_the_same(trained, capsys, stopping):
+    full, half = (scores(capsys, trained, *stopping, "--precision", precision) for precision in ("fp32", "bf16"))
+    if stopping:
+        full, half = full["full"], half["full"]
+    else:
+        assert full["loss"] != half["loss"]
+        assert full["loss"] == pytest.approx(half["loss"], abs=0.02)
+    assert full["accuracy"] == pytest.approx(half["accuracy"], abs=0.1)
+
+
+def scores(capsys, *arguments):
+    return json.loads(said(capsys, "evaluate", *arguments, "--json"))
+
+
+def test_stopped_and_full_side_by_side(trained, capsys):
+    assert main(["evaluate", str(trained), "--until", "0.8"]) == 0
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"test +until 0\.8 +all ticks", title)
+    assert [re.sub(r" +[\d.]+ +[\d.]+$", "", line) for line in lines] == [
+        "whole accuracy",
+        "ticks",
+        "samples per second",
+    ]
+
+
+@pytest.mark.parametrize(("until", "ticks"), [("1e-9", 1), ("1", 5)])
+def test_ticks_are_counted(trained, capsys, until, ticks):
+    found = scores(capsys, trained, "--until", until)
+    assert found["stopped"]["ticks"] == ticks
+    assert found["full"]["ticks"] == 5
+    assert found["until"] == float(until)
+
+
+def test_never_stopping_scores_as_the_full_run(trained, capsys):
+    found = scores(capsys, trained, "--until", "1")
+    assert main(["evaluate", str(trained), "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    for name in ("accuracy", "whole_accuracy"):
+        assert found["stopped"][name] == found["full"][name] == pytest.approx(plain[name])
+
+
+def test_a_budget_is_kept_on_the_training_split(trained, capsys):
+    found = scores(capsys, trained, "--budget", "2.5", "--split", "train")
+    assert 1 <= found["stopped"]["ticks"] <= 2.6
+    assert 0 < found["until"] <= 1
+
+
+def test_fewer_ticks(trained, capsys):
+    assert scores(capsys, trained, "--until", "1", "--ticks", "3")["stopped"]["ticks"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--until", "0"], "until = 0.0: expected a certainty above 0 and at most 1"),
+        (["--until", "1.5"], "until = 1.5: expected a certainty above 0 and at most 1"),
+        (["--until", "nan"], "until = nan: expected a certainty above 0 and at most 1"),
+        (["--budget", "0.5"], "budget = 0.5: expected at least 1 tick"),
+        (["--until", "0.5", "--budget", "2"], "evaluate: give --until or --budget, not both"),
+    ],
+)
+def test_mistakes_about_stopping_are_one_line(trained, capsys, arguments, message):
+    assert main(["evaluate", str(trained), *arguments]) == 2
+    assert capsys.readouterr().err == f"ctm: {message}\n"
