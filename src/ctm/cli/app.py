@@ -130,7 +130,10 @@ def compare(
     from ctm.comparison.comparison import compare as train_all
     from ctm.comparison.report import comparison_report, task_figures
 
-    comparison = Comparison(out, experiments_of(list(presets), models), seeds)
+    experiments, made_from = experiments_of(list(presets), models)
+    comparison = Comparison(out, experiments, seeds, made_from)
+    if not quiet:
+        print(f"{len(comparison.runs)} runs: {len(experiments)} models, {len(seeds)} seeds", flush=True)
     outcome = train_all(comparison, jobs=jobs, quiet=quiet, after_each=lambda: list(comparison_report(comparison)))
     if outcome.signal is not None:
         print("stopped; the same command goes on")
