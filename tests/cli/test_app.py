@@ -176,7 +176,8 @@ def test_a_comparison_and_what_comes_of_it(tmp_path, capsys):
     lines = [line.split(" | ") for line in out.splitlines() if line.startswith("| parity")]
     assert [line[0] for line in lines] == ["| parity/quick", "| parity/quick-lstm"]
     assert all("±" in line[3] for line in lines)
-    assert out.splitlines()[-3:] == [str(tmp_path / name) for name in ("results.json", "results.md", "comparison.png")]
+    names = ("results.json", "results.csv", "results.md", "comparison.png")
+    assert out.splitlines()[-4:] == [str(tmp_path / name) for name in names]
     assert (tmp_path / "comparison.png").stat().st_size > 1000
     assert Run.open(tmp_path / "parity-quick-lstm" / "seed-2").experiment.task.loss.second_tick == "last"
     assert said(capsys, *command) == out
@@ -185,7 +186,7 @@ def test_a_comparison_and_what_comes_of_it(tmp_path, capsys):
 def test_a_stopped_comparison_says_so(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("ctm.comparison.comparison.compare", lambda *_, **__: Outcome(2, []))
     assert main([*COMPARED, "--out", str(tmp_path)]) == 130
-    assert capsys.readouterr().out == "stopped; the same command goes on\n"
+    assert capsys.readouterr().out == "6 runs: 2 models, 3 seeds\nstopped; the same command goes on\n"
 
 
 def test_a_comparison_of_which_a_run_fails(tmp_path, capsys, monkeypatch):
