@@ -197,6 +197,28 @@ def test_a_comparison_of_which_a_run_fails(tmp_path, capsys, monkeypatch):
     assert err == "ctm: seed-0: bad luck\n"
 
 
+@pytest.mark.parametrize(("ended", "code"), [(None, 0), (2, 130)])
+def test_a_comparison_on_a_cluster(tmp_path, capsys, monkeypatch, ended, code):
+    options = tmp_path / "options.yaml"
+    options.write_text("timeout_min: 7\n")
+    seen = []
+
+    def compared(comparison, executor, quiet, after_each):
+        after_each()
+        seen.append((executor.cluster, executor._executor.parameters["timeout_min"], len(comparison.runs), quiet))
+        return Outcome(ended, [])
+
+    monkeypatch.setattr("ctm.comparison.cluster.compare_on_cluster", compared)
+    out = tmp_path / "out"
+    cluster = ["--cluster", "local", "--cluster-options", str(options), "--model.ticks", "4", "5"]
+    assert main([*COMPARED, *cluster, "--seeds", "0", "--out", str(out)]) == code
+    assert seen == [("local", 7, 4, False)]
+    printed = capsys.readouterr().out
+    assert printed.startswith("4 runs: 4 models, 1 seeds\n")
+    assert "stopped" not in printed
+    assert (out / "results.csv").exists()
+
+
 def test_experiments_in_files_need_nothing_else(tmp_path, capsys):
     """In a fresh process, that knows no kinds of parts before it reads the file."""
     path = tmp_path / "mine.yaml"
@@ -267,6 +289,10 @@ def test_help_of_a_preset_shows_its_settings(capsys):
         (["train", "digits", "--model.readout.classes", "5"], "the task 'digits' as configured needs {'classes': 10"),
         (["evaluate", "nowhere", "--until", "2"], "until = 2.0: expected a certainty above 0 and at most 1"),
         (["compare"], "compare: name the presets"),
+        (["compare", "digits", "--cluster-options", "x.yaml"], "--cluster-options x.yaml needs --cluster slurm or"),
+        (["compare", "digits", "--cluster", "local", "--jobs", "2"], "give --jobs 2 or --cluster local, not both"),
+        (["compare", "digits", "--cluster", "local", "--cluster-options", "x.yaml"], "x.yaml: no such file"),
+        (["compare", "digits", "--model.ticks", "5", "0"], "digits: model.ticks = 0: expected at least 1"),
         (["compare", "digits", "--seeds", "a"], 'Invalid value for --seeds: unable to convert "a"'),
         (["train", "digits", "--nope", "3"], "Unknown option: --nope"),
         (["train", "digits", "--model.ticks", "abc"], 'Invalid value for --model.ticks: unable to convert "abc"'),

@@ -69,7 +69,12 @@ def test_all_runs_below_a_folder(comparison, tmp_path):
     assert len({tuple(row) for row in rows}) == 1  # the same keys, for any table
     alone, first, _, second, unfinished = rows
     assert [row["status"] for row in rows] == ["unfinished", "finished", "finished", "finished", "unfinished"]
-    assert (alone["path"], alone["seed"], alone["iteration"], alone["best.loss"]) == (str(folder / "alone"), 7, None, None)
+    assert (alone["path"], alone["seed"], alone["iteration"], alone["best.loss"]) == (
+        str(folder / "alone"),
+        7,
+        None,
+        None,
+    )
     assert (second["task"], second["iteration"], second["error"]) == ("parity", 2, None)
     assert [row["training.optimizer.learning_rate"] for row in rows] == [0.01, 0.01, 0.01, 0.1, 0.1]
     assert [row["training.iterations"] for row in rows] == [12, 2, 2, 2, 2]

@@ -11,7 +11,15 @@ def swept(*options, preset="parity/quick"):
 
 
 def test_all_combinations_of_values_named_by_what_differs():
-    options = ["--training.optimizer.learning-rate", "1e-3", "3e-3", "--training.iterations", "7", "--model.ticks=4", "9"]
+    options = [
+        "--training.optimizer.learning-rate",
+        "1e-3",
+        "3e-3",
+        "--training.iterations",
+        "7",
+        "--model.ticks=4",
+        "9",
+    ]
     found, presets = experiments_of(["parity/quick", *options])
     assert list(found) == [
         "parity/quick learning_rate=0.001 ticks=4",

@@ -66,6 +66,10 @@ class Comparison:
         """The runs of a model by seed, as far as they are finished."""
         return {seed: run for (other, seed), run in self.runs.items() if other == name and finished(run)}
 
+    def waiting(self) -> list[Run]:
+        """The runs that are not finished, those of the first seed first."""
+        return [run for run in self.runs.values() if not finished(run)]
+
     def _check(self) -> None:
         if not self.experiments:
             raise ConfigError("compare: name the presets, as in 'ctm compare parity/quick parity/quick-lstm'")
@@ -113,7 +117,7 @@ def compare(
     """
     if jobs < 1:
         raise ConfigError(f"jobs = {jobs}: expected at least 1")
-    waiting = [run for run in comparison.runs.values() if not finished(run)]
+    waiting = comparison.waiting()
     if jobs > 1:
         return _side_by_side(waiting, jobs, quiet, after_each)
     failures = []
