@@ -12,6 +12,7 @@ from .backbones import Identity as Identity
 from .backbones import PerFrame as PerFrame
 from .backbones import ResNet as ResNet
 from .backbones import TokenEmbedding as TokenEmbedding
+from .comparison.rows import results as results
 from .config import Config as Config
 from .cores import Core as Core
 from .cores import CoreConfig as CoreConfig

@@ -271,13 +271,14 @@ def test_settings_of_a_preset_as_on_the_command_line():
 
 
 def test_settings_are_changed_in_all_models_of_a_comparison(tmp_path):
-    found = experiments_of(["parity/quick", "parity/quick-lstm", "--training.batch-size", "8"])
+    found, _ = experiments_of(["parity/quick", "parity/quick-lstm", "--training.batch-size", "8"])
     assert list(found) == ["parity/quick", "parity/quick-lstm"]
     assert {experiment.training.batch_size for experiment in found.values()} == {8}
     path = tmp_path / "models.yaml"
     path.write_text("CTM: parity/quick\nLSTM: parity/quick-lstm\n")
-    named = experiments_of(["--training.batch-size", "8"], path)
+    named, presets = experiments_of(["--training.batch-size", "8"], path)
     assert named == {"CTM": found["parity/quick"], "LSTM": found["parity/quick-lstm"]}
+    assert presets == {"CTM": "parity/quick", "LSTM": "parity/quick-lstm"}
 
 
 @pytest.mark.parametrize(

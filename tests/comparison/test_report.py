@@ -54,10 +54,10 @@ def test_the_report_of_a_comparison(tmp_path):
     comparison = Comparison(tmp_path, {"one": parity(iterations=2)}, seeds=(0,))
     compare(comparison, quiet=True)
     paths = list(comparison_report(comparison))
-    assert [path.name for path in paths] == ["results.json", "results.md", "comparison.png"]
+    assert [path.name for path in paths] == ["results.json", "results.csv", "results.md", "comparison.png"]
     assert json.loads(paths[0].read_text())["models"]["one"]["runs"].keys() == {"0"}
-    assert "| one |" in paths[1].read_text()
-    assert paths[2].stat().st_size > 5000
+    assert "| one |" in paths[2].read_text()
+    assert paths[3].stat().st_size > 5000
     assert list(task_figures(comparison)) == []  # parity has nothing more to show
 
 

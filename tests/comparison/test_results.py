@@ -6,7 +6,7 @@ import pytest
 
 from ctm.baselines import parameters
 from ctm.comparison.comparison import Comparison, compare
-from ctm.comparison.results import results, table
+from ctm.comparison.results import comparison_results, table
 from ctm.training import RunError
 from training.experiments import parity
 
@@ -21,7 +21,7 @@ def comparison(tmp_path_factory):
 
 
 def test_means_and_spreads_are_those_of_the_best_checkpoints(comparison):
-    found = results(comparison)
+    found = comparison_results(comparison)
     assert (found["task"], found["primary_metric"], found["seeds"]) == ("parity", "whole_accuracy", [0, 1])
     model = found["models"]["one"]
     assert model["parameters"] == parameters(parity().model)
@@ -36,12 +36,17 @@ def test_means_and_spreads_are_those_of_the_best_checkpoints(comparison):
     assert model["summary"]["last"]["mean"] == pytest.approx(mean(last))
     assert [model["runs"][seed]["last"]["whole_accuracy"] for seed in (0, 1)] == last
     assert all(run["seconds"] > 0 for run in model["runs"].values())
-    assert found["models"]["two"] == {"parameters": parameters(parity().model), "runs": {}, "summary": {}}
+    assert found["models"]["two"] == {
+        "preset": "two",
+        "parameters": parameters(parity().model),
+        "runs": {},
+        "summary": {},
+    }
     assert json.loads(json.dumps(found))["models"]["one"]["summary"] == model["summary"]
 
 
 def test_the_table(comparison):
-    found = results(comparison)
+    found = comparison_results(comparison)
     header, rule, one, two = (line.strip("| ").split(" | ") for line in table(found).splitlines())
     assert header[:3] == ["model", "parameters", "seeds"]
     assert header[3:] == ["whole accuracy", "accuracy", "loss", "last whole accuracy", "minutes"]
@@ -54,8 +59,8 @@ def test_the_table(comparison):
 
 def test_a_single_seed_has_no_spread(comparison):
     single = Comparison(comparison.folder, {"one": parity(evaluate_every=2)}, seeds=(1,))
-    assert results(single)["models"]["one"]["summary"]["loss"]["spread"] is None
-    assert "±" not in table(results(single))
+    assert comparison_results(single)["models"]["one"]["summary"]["loss"]["spread"] is None
+    assert "±" not in table(comparison_results(single))
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "timing.jsonl"])
@@ -64,4 +69,4 @@ def test_files_that_end_before_the_run_does_are_refused(comparison, tmp_path, na
     path = copy.runs["one", 1].path / name
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
     with pytest.raises(RunError, match=f"{name}: .* iteration 12"):
-        results(copy)
+        comparison_results(copy)

@@ -9,7 +9,7 @@ from ctm.training.interruption import Interruption
 from training.experiments import parity
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR2])
 def test_a_signal_is_noted_and_handlers_are_given_back(number):
     before = signal.getsignal(number)
     with Interruption() as interruption:

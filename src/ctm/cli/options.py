@@ -83,16 +83,19 @@ def with_options(preset: str, options: list[str]) -> Any:
         raise ConfigError(f"{preset}: {error}") from None
 
 
-def experiments_of(arguments: list[str], models: Path | None = None) -> dict[str, Any]:
-    """The experiments of a comparison by name, from its command line.
+def experiments_of(arguments: list[str], models: Path | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The experiments of a comparison by name, and the presets that they are made from, from its command line.
 
     Args:
-        arguments: presets or YAML files, then settings to be changed in all of them.
+        arguments: presets or YAML files, then settings to be changed in all of them; with several values, all
+            combinations are experiments.
         models: a YAML file that maps names to presets, instead of these.
 
     Raises:
         ConfigError: if one of them cannot be found or changed.
     """
+    from ctm.comparison.sweep import sweep
+
     first = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
     presets, options = arguments[:first], arguments[first:]
     if any(option.split("=")[0] == "--training.seed" for option in options):
@@ -100,7 +103,12 @@ def experiments_of(arguments: list[str], models: Path | None = None) -> dict[str
     if models is not None and presets:
         raise ConfigError(f"compare: give presets, such as {presets[0]}, or --models {models}, not both")
     named = {preset: preset for preset in presets} if models is None else _read_names(models)
-    return {name: with_options(preset, options) for name, preset in named.items()}
+    swept = {
+        name: sweep(name, load_experiment(preset), options, functools.partial(with_options, preset))
+        for name, preset in named.items()
+    }
+    experiments = {model: experiment for made in swept.values() for model, experiment in made.items()}
+    return experiments, {model: named[name] for name, made in swept.items() for model in made}
 
 
 def _read_names(path: Path) -> dict[str, str]:

@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ctm.comparison.settings import differing
 from ctm.errors import ConfigError, RunError
 from ctm.training.config import Experiment
 from ctm.training.engine import train
@@ -28,6 +29,7 @@ class Comparison:
         folder: of all runs.
         experiments: by name; of one task, with answers of one shape.
         seeds: of training, the same for all.
+        presets: what each experiment was made from, by its name; by default the name itself.
 
     Attributes:
         runs: by name and seed, those of the first seed first.
@@ -38,9 +40,16 @@ class Comparison:
         RunError: if a folder holds a run that was made with other settings or lacks metrics, or no run at all.
     """
 
-    def __init__(self, folder: Path, experiments: Mapping[str, Experiment], seeds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        experiments: Mapping[str, Experiment],
+        seeds: Sequence[int],
+        presets: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.experiments = dict(experiments)
+        self.presets = {name: name for name in experiments} | dict(presets or {})
         self.seeds = tuple(seeds)
         self._check()
         self.primary_metric = {experiment.task.build().primary_metric for experiment in self.experiments.values()}.pop()
@@ -56,6 +65,10 @@ class Comparison:
     def of(self, name: str) -> dict[int, Run]:
         """The runs of a model by seed, as far as they are finished."""
         return {seed: run for (other, seed), run in self.runs.items() if other == name and finished(run)}
+
+    def waiting(self) -> list[Run]:
+        """The runs that are not finished, those of the first seed first."""
+        return [run for run in self.runs.values() if not finished(run)]
 
     def _check(self) -> None:
         if not self.experiments:
@@ -104,7 +117,7 @@ def compare(
     """
     if jobs < 1:
         raise ConfigError(f"jobs = {jobs}: expected at least 1")
-    waiting = [run for run in comparison.runs.values() if not finished(run)]
+    waiting = comparison.waiting()
     if jobs > 1:
         return _side_by_side(waiting, jobs, quiet, after_each)
     failures = []
@@ -177,18 +190,10 @@ def _existing(path: Path, wanted: Experiment) -> Run | None:
     if not path.exists() or (path.is_dir() and is_empty(path)):
         return None
     run = Run.open(path)
-    differences = _differences(run.experiment.to_dict(), wanted.to_dict())
-    for field, (was, is_wanted) in differences:
-        raise RunError(f"{path}: was made with {field} = {was!r}, now {is_wanted!r}; give another --out, or remove it")
+    was, now = differing([run.experiment, wanted])
+    for field in now:
+        values = f"{field} = {was[field]!r}, now {now[field]!r}"
+        raise RunError(f"{path}: was made with {values}; give another --out, or remove it")
     if finished(run):
         run.complete_metrics()
     return run
-
-
-def _differences(first: Any, second: Any, where: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """The leaves of two nested dictionaries that are not the same."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        for name in {**first, **second}:
-            yield from _differences(first.get(name), second.get(name), f"{where}.{name}" if where else name)
-    elif first != second:
-        yield where, (first, second)

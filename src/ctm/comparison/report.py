@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from ctm.analysis.style import SERIES, canvas, styled
 from ctm.comparison.comparison import Comparison
-from ctm.comparison.results import results, table
+from ctm.comparison.results import comparison_results, table
+from ctm.comparison.rows import rows_of, to_csv
 from ctm.training.files import write_atomically
 
 Line = Mapping[str, Any]
@@ -23,10 +24,16 @@ LETTERS = 116
 def comparison_report(comparison: Comparison) -> Iterator[Path]:
     """Writes what came out so far, of all runs that are finished, beside them; yields each file when it is there.
 
-    `results.json` has all scores, `results.md` the table, `comparison.png` the picture.
+    `results.json` has all scores, `results.csv` a line for each run, `results.md` the table, `comparison.png` the
+    picture.
     """
-    found = results(comparison)
-    for name, text in (("results.json", json.dumps(found, indent=2) + "\n"), ("results.md", table(found))):
+    found = comparison_results(comparison)
+    texts = {
+        "results.json": json.dumps(found, indent=2) + "\n",
+        "results.csv": to_csv(rows_of(comparison)),
+        "results.md": table(found),
+    }
+    for name, text in texts.items():
         write_atomically(comparison.folder / name, text)
         yield comparison.folder / name
     runs = {name: [run.complete_metrics() for run in comparison.of(name).values()] for name in comparison.experiments}

@@ -5,16 +5,16 @@ from typing import Any
 
 from ctm.baselines import parameters
 from ctm.comparison.comparison import Comparison
-from ctm.training.checkpoint import RunError
+from ctm.errors import RunError
 from ctm.training.metric_log import read_lines
 from ctm.training.run import Run
 
 
-def results(comparison: Comparison) -> dict[str, Any]:
+def comparison_results(comparison: Comparison) -> dict[str, Any]:
     """All scores of a comparison, ready for JSON.
 
     Returns:
-        "task", "primary_metric" and "seeds"; "models" by name, each with "parameters", "runs" (by
+        "task", "primary_metric" and "seeds"; "models" by name, each with "preset", "parameters", "runs" (by
         seed, those that are finished: "path", "seconds", and all scores on the test split of the "best" checkpoint,
         which the validation split chose, and of the "last" one) and "summary": "mean" and "spread" over seeds of the
         seconds, of every score of the best checkpoint, and of the primary_metric of the last one ("last"), the spread
@@ -25,14 +25,19 @@ def results(comparison: Comparison) -> dict[str, Any]:
     """
     models = {}
     for name, experiment in comparison.experiments.items():
-        runs = {seed: _scores(run) for seed, run in comparison.of(name).items()}
+        runs = {seed: scores_of(run) for seed, run in comparison.of(name).items()}
         numbers = [
             {"last": run["last"][comparison.primary_metric], "seconds": run["seconds"], **run["best"]}
             for run in runs.values()
         ]
         known = [key for key in (numbers[0] if numbers else ()) if all(key in number for number in numbers)]
         summary = {key: _summary([number[key] for number in numbers]) for key in known}
-        models[name] = {"parameters": parameters(experiment.model), "runs": runs, "summary": summary}
+        models[name] = {
+            "preset": comparison.presets[name],
+            "parameters": parameters(experiment.model),
+            "runs": runs,
+            "summary": summary,
+        }
     task = next(iter(comparison.experiments.values())).task.kind
     return {
         "task": task,
@@ -68,14 +73,21 @@ def _cell(column: str, summary: dict[str, float | None] | None) -> str:
     return f"{summary['mean'] * scale:.{digits}f}{spread}"  # ty: ignore[unsupported-operator]
 
 
-def _scores(run: Run) -> dict[str, Any]:
-    tested = {line["checkpoint"]: line for line in run.complete_metrics() if line.get("split") == "test"}
+def scores_of(run: Run) -> dict[str, Any]:
+    """The "path" of a finished run, its "seconds", and the scores of its "best" and its "last" checkpoint.
+
+    Raises:
+        RunError: if its metrics are broken, or end before its last checkpoint.
+    """
+    tested = {line.get("checkpoint"): line for line in run.complete_metrics() if line.get("split") == "test"}
+    if not {"best", "last"} <= tested.keys():
+        raise RunError(f"{run.path / 'metrics.jsonl'}: expected test scores of the best and of the last checkpoint")
     timing, iteration = read_lines(run.path / "timing.jsonl"), run.latest().iteration
-    if not timing or timing[-1]["iteration"] != iteration:
-        raise RunError(f"{run.path / 'timing.jsonl'}: expected a last line of iteration {iteration}")
+    if not timing or timing[-1]["iteration"] != iteration or not isinstance(timing[-1].get("seconds"), float):
+        raise RunError(f"{run.path / 'timing.jsonl'}: expected a last line of iteration {iteration}, with seconds")
     scores = {
-        which: {name: value for name, value in line.items() if isinstance(value, float)}
-        for which, line in tested.items()
+        which: {name: value for name, value in tested[which].items() if isinstance(value, float)}
+        for which in ("best", "last")
     }
     return {"path": str(run.path), "seconds": timing[-1]["seconds"], **scores}
 

@@ -30,7 +30,7 @@ class Outcome:
 def train(run: Run, *, quiet: bool = False) -> Outcome:
     """Trains a run from its beginning, or goes on from its last checkpoint as if it had never stopped.
 
-    SIGINT and SIGTERM end it after the iteration, with a checkpoint; with several processes, after the
+    SIGINT, SIGTERM and SIGUSR2 end it after the iteration, with a checkpoint; with several processes, after the
     next one that is logged. A second SIGINT stops at once.
 
     Args:
@@ -66,5 +66,6 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
                 if signal is not None or improved or session.is_due(config.checkpoint_every):
                     session.save()
         fabric.barrier()
+        signal = interruption.signal or signal  # one that came meanwhile, as SIGUSR2 after SIGTERM on a cluster
     finished = trainer.iteration == config.iterations
     return Outcome(trainer.iteration, None if finished else signal, session.best["score"])

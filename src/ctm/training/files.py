@@ -1,6 +1,8 @@
 """Writing files so that a crash at any moment leaves the old or the new, never a half."""
 
+import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -35,6 +37,11 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(hidden)
 
 
-def folder_name(preset: str) -> str:
-    """The name of a folder for what a preset, or a YAML file, makes."""
-    return Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")
+def folder_name(model: str) -> str:
+    """The name of a folder for a model, which is named after a preset or a YAML file and perhaps what differs in it.
+
+    It has letters, digits and `_ . = + -`, and at most 120 of them: of a longer one, the end is a digest of all.
+    """
+    without_endings = re.sub(r"\.ya?ml(?= |$)", "", model)
+    name = re.sub(r"[^\w.=+-]+", "-", without_endings).strip("./-")
+    return name if len(name) <= 120 else f"{name[:111]}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"

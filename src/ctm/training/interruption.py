@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR2") if hasattr(signal, name))
+
+
 class Interruption:
-    """Notes SIGINT and SIGTERM while it is open, instead of dying of them; a second SIGINT stops at once.
+    """Notes SIGINT, SIGTERM and SIGUSR2, by which clusters say that time is up, while it is open, instead of dying of
+    them; a second SIGINT stops at once.
 
     Attributes:
         signal: the number of the signal that came, if one did.
@@ -26,8 +30,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # handlers cannot be set elsewhere
-            numbers = (signal.SIGINT, signal.SIGTERM)
-            self._before = {number: signal.signal(number, self._note) for number in numbers}
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
     def __exit__(self, *error: object) -> None:

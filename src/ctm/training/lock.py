@@ -62,6 +62,17 @@ def locked_by_the_first(folder: Path, fabric: "Fabric") -> Generator[None, None,
         yield
 
 
+def holder(folder: Path) -> str | None:
+    """Which process is writing the run of a folder, in words; nothing if none is."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / _LOCK).acquire(timeout=0):
+            return None
+    except Timeout:
+        return _holder(folder)
+
+
 def is_empty(folder: Path) -> bool:
     """Whether a folder has nothing in it, but for what locking leaves there."""
     return all(path.name in (_LOCK, _HOLDER) for path in folder.iterdir())
