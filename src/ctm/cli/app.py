@@ -20,7 +20,10 @@ Split = Literal["test", "validation", "train"]
 
 app = App(
     name="ctm",
-    help="Continuous Thought Machines: networks that think, tick by tick, and answer when they are sure.",
+    help="""Continuous Thought Machines: networks that think, tick by tick, and answer when they are sure.
+
+    Every command takes `--import my_task.py` or `--import my_package`, several times perhaps, to know the tasks, parts
+    and presets in it.""",
     version=f"ctm {ctm.__version__}",
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
@@ -44,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(arguments: list[str]) -> int:
     """Runs a command and lets its errors through."""
+    arguments = _import(arguments)
     called = app, arguments
     if arguments[:1] == ["train"] and "--resume" not in arguments and not all(a.startswith("-") for a in arguments[1:]):
         from ctm.cli.options import training_app
@@ -51,6 +55,25 @@ def run(arguments: list[str]) -> int:
         called = training_app(arguments[1]), arguments[2:]
     result = called[0](called[1], exit_on_error=False, print_error=False, result_action="return_value")
     return result if isinstance(result, int) else 0
+
+
+def _import(arguments: list[str]) -> list[str]:
+    """Imports what the arguments name as `--import FILE_OR_PACKAGE`, and returns the others."""
+    others, sources, waiting = [], [], iter(arguments)
+    for argument in waiting:
+        if argument == "--import":
+            sources.append(next(waiting, ""))
+        elif argument.startswith("--import="):
+            sources.append(argument.removeprefix("--import="))
+        else:
+            others.append(argument)
+    for source in sources:
+        if not source or source.startswith("-"):
+            raise ConfigError("--import: expected a Python file or the name of a package after it")
+        from ctm.plugins import load
+
+        load(source)
+    return others
 
 
 def _is_the_users(error: Exception) -> bool:
@@ -63,12 +86,14 @@ def train(preset: str | None = None, /, *, resume: Path | None = None, quiet: bo
     """Trains a preset, or goes on with a run.
 
     `ctm train digits --help` shows every setting of a preset with its value; any can be changed, as in
-    `ctm train digits --training.iterations 300 --model.ticks 20`.
+    `ctm train digits --training.iterations 300 --model.ticks 20`. `ctm train my_task.py` trains what a Python file
+    registers with `@ctm.register`.
 
     Parameters
     ----------
     preset:
-        Name of a preset (see `ctm presets`), or a YAML file such as a run's config.yaml.
+        Name of a preset (see `ctm presets`), a Python file that registers one, as my_task.py or my_task.py:name, or a
+        YAML file such as a run's config.yaml.
     resume:
         Folder of a run to go on with, exactly where it stopped.
     quiet:
@@ -113,7 +138,7 @@ def compare(
     Parameters
     ----------
     presets:
-        Names of presets, or YAML files such as a run's config.yaml; then settings.
+        Names of presets, Python files that register them, or YAML files such as a run's config.yaml; then settings.
     models:
         A YAML file of the models instead, each a line NAME: PRESET, for names of your own.
     seeds:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import docstring_parser
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from ctm.config import Config, load_yaml, read_yaml
+from ctm.config import Config, read_yaml
 from ctm.errors import ConfigError
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -115,19 +115,20 @@ def _app(name: str) -> App:
 
 
 def load_experiment(preset: str) -> Any:
-    """The experiment of a preset or of a YAML file.
+    """The experiment of a preset, of a YAML file, or of a Python file that registers one.
 
     Raises:
         ConfigError: if there is none, or it is a model without a task.
     """
-    from ctm import tasks
+    from ctm import plugins, tasks
     from ctm.registry import preset as find
     from ctm.training import Experiment
 
     tasks.load()
-    if preset.endswith(".py"):
-        raise ConfigError(f"preset = {preset!r}: a Python file is not a preset; 'ctm presets' lists them")
-    experiment = load_yaml(Experiment, Path(preset)) if preset.endswith((".yaml", ".yml")) else find(preset)
+    if preset.endswith((".yaml", ".yml")):
+        experiment: Any = plugins.read_config(Experiment, Path(preset))
+    else:
+        experiment = find(preset)
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
     return experiment

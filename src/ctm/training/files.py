@@ -36,5 +36,6 @@ def remove_folder(folder: Path) -> None:
 
 
 def folder_name(preset: str) -> str:
-    """The name of a folder for what a preset, or a YAML file, makes."""
+    """The name of a folder for what a preset, a YAML file, or `my_task.py:name` makes."""
+    preset = preset.replace(".py:", "/")
     return Path(preset).with_suffix("").as_posix().strip("./").replace("/", "-")
