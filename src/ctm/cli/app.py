@@ -307,15 +307,15 @@ def think(
         raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
     opened = _open(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint)
-    blind = task.shows_attention and not model.config.observer.uses_query
-    if blind and output is not None:
-        raise ConfigError(f"output = {str(output)!r}: this model sees all at once, so there is nothing to animate")
     if text is not None:
         inputs, targets = task.parse(text), None
     else:
         inputs, targets = task.sample(index or 0) if input is None else (task.read(input), None)
     with torch.inference_mode():
         thoughts = model(inputs, record=True)
+    blind = task.shows_attention and thoughts.recorded.attention is None
+    if blind and output is not None:
+        raise ConfigError(f"output = {str(output)!r}: this model does not attend, so there is nothing to animate")
     target = None if targets is None else targets[0]
     print(f"answer: {task.format_answer(task.answer(thoughts)[0])}")
     if target is not None:
