@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,19 @@ def data(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def new_process() -> Iterator[Callable[[], None]]:
+    """The test knows no Python file of a user's yet, as if its process were new; calling this makes it so again."""
+    from plugin_files import forget_files  # imports the package, which is to be checked from its first import on
+
+    patch = pytest.MonkeyPatch()
+    forget_files(patch)
+
+    def again() -> None:
+        patch.undo()
+        forget_files(patch)
+
+    yield again
+    patch.undo()

@@ -111,12 +111,12 @@ def test_finished_parts_are_taken_as_they_are():
         (
             {"frame": {"shape": {"kind": "cube"}}},
             "frame.shape: kind = 'cube': unknown; expected one of circle, square; "
-            "if it is a part of your own, import the module that defines it first",
+            "if it is a part of your own, import the file or package that defines it first (--import)",
         ),
         (
             {"frame": {"shape": {"kind": ["cube"]}}},
             "frame.shape: kind = ['cube']: unknown; expected one of circle, square; "
-            "if it is a part of your own, import the module that defines it first",
+            "if it is a part of your own, import the file or package that defines it first (--import)",
         ),
         ({"frame": {"shape": {"side": 1}}}, "frame.shape: kind: missing; expected one of circle, square"),
         ({"frame": {"shape": {"kind": "square", "side": 0}}}, "frame.shape.side = 0: expected at least 1"),

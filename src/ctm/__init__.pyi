@@ -5,14 +5,17 @@ from . import losses as losses
 from . import recipes as recipes
 from . import reference as reference
 from . import tasks as tasks
+from . import testing as testing
 from . import training as training
 from .backbones import BackboneConfig as BackboneConfig
 from .backbones import ConvNet as ConvNet
 from .backbones import Identity as Identity
+from .backbones import ModuleBackbone as ModuleBackbone
 from .backbones import PerFrame as PerFrame
 from .backbones import ResNet as ResNet
 from .backbones import TokenEmbedding as TokenEmbedding
 from .comparison.rows import results as results
+from .backbones import wrap as wrap
 from .config import Config as Config
 from .cores import Core as Core
 from .cores import CoreConfig as CoreConfig
@@ -48,6 +51,7 @@ from .observers import Observation as Observation
 from .observers import Observer as Observer
 from .observers import ObserverConfig as ObserverConfig
 from .observers import Pooling as Pooling
+from .observers import PreparedFeatures as PreparedFeatures
 from .observers import Scheduled as Scheduled
 from .pairings import Dense as Dense
 from .pairings import Pairing as Pairing

@@ -64,6 +64,10 @@ class Config:
         """A copy with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)  # ty: ignore[invalid-argument-type]
 
+    def modules(self) -> tuple[str, ...]:
+        """The modules without which it could not be read back: that of its class."""
+        return (type(self).__module__,)
+
     def to_dict(self) -> dict[str, Any]:
         """This configuration as nested dictionaries, lists and scalars, ready for YAML or JSON."""
         tag = {} if self.kind is None else {"kind": self.kind}
@@ -118,7 +122,7 @@ class Config:
         if kind not in list(members):  # a list, since what is compared may be anything
             raise ConfigError(
                 f"{at}kind = {kind!r}: unknown; expected one of {', '.join(sorted(members))}; "
-                "if it is a part of your own, import the module that defines it first"
+                "if it is a part of your own, import the file or package that defines it first (--import)"
             )
         return members[kind], data
 
@@ -185,8 +189,9 @@ def to_yaml(config: Config) -> str:
     Raises:
         ConfigError: for a value that YAML cannot hold or gives back as another one, with the path of its field.
     """
+    data = config.to_dict()
     _require_readable(config, "")
-    text = yaml.safe_dump(config.to_dict(), sort_keys=False)
+    text = yaml.safe_dump(data, sort_keys=False)
     type(config).from_dict(yaml.safe_load(text))  # finds a part that its field does not know
     return text
 

@@ -3,8 +3,8 @@
 One tick after the other, nothing shared between ticks, with the costs of the original: the attention module is called
 with the unchanged keys and values at every tick, histories are concatenated, neuron-level models are an einsum, and
 predictions are written tick by tick. Listing 1 drops the wrong end of the history and Listing 4 takes the argmax of
-the losses; here both follow the equations. A core, synapses or neuron-level models of one's own, which are in no
-listing, are called as the machine calls them, with nothing kept between ticks.
+the losses; here both follow the equations. A part of one's own, which is in no listing, is called as the machine calls
+it, with nothing kept between ticks.
 
     oracle = ctm.literal.from_model(model)      # shares the model's parameters
     oracle(x, ticks=10).logits                  # the same numbers as model(x, ticks=10).logits
@@ -26,8 +26,9 @@ from ctm.machine import ContinuousThoughtMachine, State
 from ctm.neurons import NeuronModels
 from ctm.observers.attention import CrossAttention
 from ctm.observers.scheduled import Scheduled
+from ctm.readouts import ClassReadout, Readout
 from ctm.synapses import SynapseMLP, SynapseUNet
-from ctm.synchronization import MAXIMUM_DECAY, Snapshot, Synchronization, SynchronizationState, within_bounds
+from ctm.synchronization import MAXIMUM_DECAY, Synchronization, SynchronizationState, within_bounds
 from ctm.thoughts import Record, Thoughts
 
 
@@ -52,8 +53,8 @@ class LiteralMachine(nn.Module):
         shown = max(model.observer.shown(inputs) - age, 0)
         ticks = ticks or shown + model.config.ticks
         features = model.backbone(inputs[0])
-        look = model.observer.look if isinstance(model.observer, Scheduled) else model.observer
-        tokens = embed(look, features) if isinstance(look, CrossAttention) else None
+        look = model.observer.look if type(model.observer) is Scheduled else model.observer
+        tokens = embed(look, features) if type(look) is CrossAttention else None
         state = model.start(batch) if state is None else state
         remembered: Any = state.core
         action, output, ages = state.action, state.output, state.ticks
@@ -62,25 +63,23 @@ class LiteralMachine(nn.Module):
         certainties = z.new_zeros(batch, ticks)
         notes: list[list[Any]] = [[] for _ in range(5)]
         for tick in range(ticks):
-            query: Any = None
-            attention = None
+            query: Any = synchronization(model.action, action)
             if tokens is None:
-                observed = model.observer.prepare(features).features
+                seen = (features, *inputs[1:]) if len(inputs) > 1 else features
+                observed, attention = model.observer.step(query, model.observer.prepare(seen), ages)
+            elif look is model.observer:
+                observed, attention = attend(look, query, tokens)
             else:
-                query = synchronization(model.action, action)
-                if look is model.observer:
-                    observed, attention = attend(look, query, tokens)
-                else:
-                    turns, (_, question), pictures = ages // model.observer.repeats, inputs, features.shape[2]
-                    observed, attention = attend_in_turn(model.observer, query, tokens, pictures, question, turns)
+                turns, (_, question), pictures = ages // model.observer.repeats, inputs, features.shape[2]
+                observed, attention = attend_in_turn(model.observer, query, tokens, pictures, question, turns)
             remembered = recur(model.core, remembered, observed)
             z = remembered.post_activations
             action, output = accumulate(model.action, action, z), accumulate(model.output, output, z)
             ages = ages + 1
-            answer = model.readout.linear(synchronization(model.output, output))
-            logits[:, :, tick] = answer
-            certainties[:, tick] = 1 - normalised_entropy(answer.view(batch, *model.readout.shape))
             read = synchronization(model.output, output)
+            answer = say(model.readout, read)
+            logits[:, :, tick] = answer.flatten(1)
+            certainties[:, tick] = certainty(model.readout, answer)
             for column, value in zip(notes, (remembered.pre_activations, z, query, attention, read), strict=True):
                 column.append(value)
         stacked: list[Any] = [None if column[0] is None else torch.stack(column, dim=1) for column in notes]
@@ -184,12 +183,24 @@ def neuron_level_models(models: Any, history: Tensor) -> Tensor:
     return x.squeeze(-1)
 
 
+def say(readout: Any, representation: Tensor) -> Tensor:
+    """Equation 6: an answer (B, *answer, C)."""
+    if type(readout) is not ClassReadout:
+        return readout(representation)
+    return readout.linear(representation).unflatten(-1, readout.shape)
+
+
+def certainty(readout: Any, logits: Tensor) -> Tensor:
+    """How sure a tick's answers are, (B,)."""
+    if type(readout).certainty is not Readout.certainty:
+        return readout.certainty(logits)
+    return 1 - normalised_entropy(logits)
+
+
 def accumulate(part: Any, state: Any, z: Tensor) -> Any:
     """Appendix H, one tick, for every sample by itself."""
-    if isinstance(part, Snapshot):
-        return z
-    if state is None:
-        return None
+    if type(part) is not Synchronization:
+        return part.step(state, z, part.prepare())
     forget = torch.exp(-within_bounds(part.decay, 0.0, MAXIMUM_DECAY)).expand(len(z), -1)  # (B, P)
     product = z[:, part.left] * z[:, part.right]  # (B, P)
     return SynchronizationState(forget * state.numerator + product, forget * state.normaliser + 1)
@@ -197,7 +208,9 @@ def accumulate(part: Any, state: Any, z: Tensor) -> Any:
 
 def synchronization(part: Any, state: Any) -> Any:
     """Equation 10."""
-    return state.numerator / torch.sqrt(state.normaliser) if isinstance(part, Synchronization) else state
+    if type(part) is not Synchronization:
+        return part.read(state)
+    return state.numerator / torch.sqrt(state.normaliser)
 
 
 def normalised_entropy(logits: Tensor) -> Tensor:

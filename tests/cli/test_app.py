@@ -31,8 +31,8 @@ def test_help(capsys):
         (["train", "imagenet/paper"], "preset = 'imagenet/paper': a model without a task, which cannot be trained yet"),
         (["train", "none.yaml"], "none.yaml: no such file"),
         (["train", "xyzzy"], "preset = 'xyzzy': unknown; 'ctm presets' and ctm.presets() list them"),
-        (["train", "mytask.py"], "preset = 'mytask.py': a Python file is not a preset; 'ctm presets' lists them"),
-        (["compare", "mytask.py"], "preset = 'mytask.py': a Python file is not a preset"),
+        (["train", "mytask.py"], "mytask.py: no such file"),
+        (["compare", "mytask.py"], "mytask.py: no such file"),
         (["train", "digits", "extra"], "Unused Tokens: ['extra']"),
         (["train", "digits", "--resume", "x"], "train: digits is new, --resume x goes on with a run: give one of them"),
         (

@@ -20,7 +20,10 @@ from ctm.errors import CTMError
 
 app = App(
     name="ctm",
-    help="Continuous Thought Machines: networks that think, tick by tick, and answer when they are sure.",
+    help="""Continuous Thought Machines: networks that think, tick by tick, and answer when they are sure.
+
+    Every command takes `--import my_task.py` or `--import my_package`, several times perhaps, to know the tasks, parts
+    and presets in it.""",
     version=f"ctm {ctm.__version__}",
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
@@ -45,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(arguments: list[str]) -> int:
     """Runs a command and lets its errors through."""
+    arguments = _import(arguments)
     called = app, arguments
     resumes = any(word.partition("=")[0] == "--resume" for word in arguments)
     if arguments[:1] == ["train"] and not resumes and not all(word.startswith("-") for word in arguments[1:]):
@@ -53,6 +57,25 @@ def run(arguments: list[str]) -> int:
         called = training_app(arguments[1], arguments[2:]), arguments[2:]
     result = called[0](called[1], exit_on_error=False, print_error=False, result_action="return_value")
     return result if isinstance(result, int) else 0
+
+
+def _import(arguments: list[str]) -> list[str]:
+    """Imports what the arguments name as `--import FILE_OR_PACKAGE`, and returns the others."""
+    others, sources, waiting = [], [], iter(arguments)
+    for argument in waiting:
+        if argument == "--import":
+            sources.append(next(waiting, ""))
+        elif argument.startswith("--import="):
+            sources.append(argument.removeprefix("--import="))
+        else:
+            others.append(argument)
+    for source in sources:
+        if not source or source.startswith("-"):
+            raise ConfigError("--import: expected a Python file or the name of a package after it")
+        from ctm.plugins import load
+
+        load(source)
+    return others
 
 
 def _is_the_users(error: Exception) -> bool:

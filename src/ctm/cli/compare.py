@@ -29,7 +29,7 @@ def compare(
     Parameters
     ----------
     presets:
-        Names of presets, or YAML files such as a run's config.yaml; then settings.
+        Names of presets, Python files that register them, or YAML files such as a run's config.yaml; then settings.
     models:
         A YAML file of the models instead, each a line NAME: PRESET, for names of your own.
     seeds:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import docstring_parser
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from ctm.config import Config, fits, load_yaml, part_class, read_yaml
+from ctm.config import Config, fits, part_class, read_yaml
 from ctm.errors import ConfigError
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -130,25 +130,26 @@ def _app(name: str) -> App:
 
 
 def load_experiment(preset: str) -> Any:
-    """The experiment of a preset or of a YAML file.
+    """The experiment of a preset, of a YAML file, or of a Python file that registers one.
 
     Raises:
         ConfigError: if there is none, or it is a model without a task.
     """
-    from ctm import tasks
+    from ctm import plugins, tasks
     from ctm.registry import preset as find
     from ctm.registry import presets
     from ctm.training import Experiment
 
     tasks.load()
-    if preset.endswith(".py"):
-        raise ConfigError(f"preset = {preset!r}: a Python file is not a preset; 'ctm presets' lists them")
     if preset not in presets() and (Path(preset) / "config.yaml").is_file():
         raise ConfigError(
             f"preset = {preset!r}: a run's folder; 'ctm train --resume {preset}' goes on with the run, and "
             f"{Path(preset, 'config.yaml')} is a preset like any other"
         )
-    experiment = load_yaml(Experiment, Path(preset)) if preset.endswith((".yaml", ".yml")) else find(preset)
+    if preset.endswith((".yaml", ".yml")):
+        experiment: Any = plugins.read_config(Experiment, Path(preset))
+    else:
+        experiment = find(preset)
     if not isinstance(experiment, Experiment):
         raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
     return experiment

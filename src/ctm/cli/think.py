@@ -53,15 +53,15 @@ def think(
     device, precision = computing.start()
     opened = open_run(run, ticks)
     task, model = opened.experiment.task.build(), for_the_cpu(opened.load_model(checkpoint, device))
-    blind = task.shows_attention and not model.config.observer.uses_query
-    if blind and output is not None:
-        raise ConfigError(f"output = {str(output)!r}: this model sees all at once, so there is nothing to animate")
     if text is not None:
         inputs, targets = task.parse(text), None
     else:
         inputs, targets = task.sample(index or 0) if input is None else (task.read(input), None)
     with torch.inference_mode(), precision:
         thoughts = model(inputs, record=True)
+    blind = task.shows_attention and thoughts.recorded.attention is None
+    if blind and output is not None:
+        raise ConfigError(f"output = {str(output)!r}: this model does not attend, so there is nothing to animate")
     target = None if targets is None else targets[0]
     frames = [] if blind else list(task.animate(thoughts, inputs, target))
     if output is not None and not frames:

@@ -10,12 +10,14 @@ def train(
     """Trains a preset, or goes on with a run.
 
     `ctm train digits --help` shows every setting of a preset with its value; any can be changed, as in
-    `ctm train digits --training.iterations 300 --model.ticks 20`.
+    `ctm train digits --training.iterations 300 --model.ticks 20`. `ctm train my_task.py` trains what a Python file
+    registers with `@ctm.register`.
 
     Parameters
     ----------
     preset:
-        Name of a preset (see `ctm presets`), or a YAML file such as a run's config.yaml.
+        Name of a preset (see `ctm presets`), a Python file that registers one, as my_task.py or my_task.py:name, or a
+        YAML file such as a run's config.yaml.
     resume:
         Folder of a run to go on with, exactly where it stopped.
     iterations:

@@ -17,6 +17,22 @@ class Observation(NamedTuple):
     attention: Any  # (B, heads, L), where there is attention, or nothing
 
 
+class PreparedFeatures(NamedTuple):
+    """Features that an observer goes back to at every tick; what `Observer.prepare` gives if it keeps one tensor."""
+
+    features: Tensor  # (B, …)
+    grid: tuple[int, ...] = ()
+
+    @property
+    def samples(self) -> tuple[Tensor]:
+        """The features."""
+        return (self.features,)
+
+    def of(self, samples: tuple[Tensor]) -> "PreparedFeatures":
+        """The same for other samples."""
+        return self._replace(features=samples[0])
+
+
 class ObserverConfig(Config):
     """Base of the observers."""
 
@@ -58,7 +74,7 @@ class Observer(nn.Module):
                 what it made of the first and the others as they are.
 
         It has a `grid`, the shape of the map of features, and can change its samples: `samples` are its tensors with a
-        row for each, all (B, …), and `of(samples)` is the same for others.
+        row for each, all (B, …), and `of(samples)` is the same for others. `PreparedFeatures` has all of that.
         """
         raise NotImplementedError
 

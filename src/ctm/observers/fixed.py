@@ -2,28 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ctm.observers.base import Observation, Observer, ObserverConfig, require_samples
-
-
-class FixedObservation(NamedTuple):
-    """What direct observation sees."""
-
-    features: Tensor  # (B, E)
-    grid: tuple[int, ...] = ()
-
-    @property
-    def samples(self) -> tuple[Tensor]:
-        """The features."""
-        return (self.features,)
-
-    def of(self, samples: tuple[Tensor]) -> "FixedObservation":
-        """The same for other samples."""
-        return self._replace(features=samples[0])
+from ctm.observers.base import Observation, Observer, ObserverConfig, PreparedFeatures, require_samples
 
 
 class Direct(Observer):
@@ -44,11 +28,11 @@ class Direct(Observer):
         def build(self, channels: int, query: int) -> "Direct":
             return Direct()
 
-    def prepare(self, features: Float[Tensor, "B E"]) -> FixedObservation:
+    def prepare(self, features: Float[Tensor, "B E"]) -> PreparedFeatures:
         """Nothing to do."""
-        return FixedObservation(features)
+        return PreparedFeatures(features)
 
-    def step(self, query: None, prepared: FixedObservation, ticks: Int[Tensor, " B"]) -> Observation:
+    def step(self, query: None, prepared: PreparedFeatures, ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
         require_samples(len(ticks), len(prepared.features))
         return Observation(prepared.features, None)
@@ -83,7 +67,7 @@ class Pooling(Observer):
         super().__init__()
         self.cells = cells
 
-    def prepare(self, features: Float[Tensor, "B C *grid"]) -> FixedObservation:
+    def prepare(self, features: Float[Tensor, "B C *grid"]) -> PreparedFeatures:
         """Puts all features into one vector.
 
         Raises:
@@ -91,13 +75,13 @@ class Pooling(Observer):
         """
         grid = tuple(features.shape[2:])
         if self.cells is None:
-            return FixedObservation(features.flatten(2).mean(-1), grid)  # (B, C)
+            return PreparedFeatures(features.flatten(2).mean(-1), grid)  # (B, C)
         if math.prod(grid) != self.cells:
             size = " x ".join(map(str, grid))
             raise ValueError(f"features of {size} = {math.prod(grid)} cells: expected {self.cells}, as configured")
-        return FixedObservation(features.flatten(1), grid)  # (B, C cells)
+        return PreparedFeatures(features.flatten(1), grid)  # (B, C cells)
 
-    def step(self, query: None, prepared: FixedObservation, ticks: Int[Tensor, " B"]) -> Observation:
+    def step(self, query: None, prepared: PreparedFeatures, ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
         require_samples(len(ticks), len(prepared.features))
         return Observation(prepared.features, None)

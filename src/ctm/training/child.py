@@ -1,4 +1,4 @@
-"""A run that another process trains side by side with others: `python -m ctm.training.child RUN`.
+"""A run that another process trains side by side with others: `python -m ctm.training.child RUN [--import=FILE …]`.
 
 It stops as after SIGTERM when its standard input ends: when its parent closes it, or is gone, even killed.
 """
@@ -19,4 +19,4 @@ if __name__ == "__main__":
     from ctm.cli import main
 
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
-    sys.exit(main(["train", "--resume", sys.argv[1]]))
+    sys.exit(main(["train", "--resume", *sys.argv[1:]]))

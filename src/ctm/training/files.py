@@ -38,10 +38,11 @@ def remove_folder(folder: Path) -> None:
 
 
 def folder_name(model: str) -> str:
-    """The name of a folder for a model, which is named after a preset or a YAML file and perhaps what differs in it.
+    """The name of a folder for a model, which is named after a preset, a YAML file or `my_task.py:name`, and perhaps what
+    differs in it.
 
     It has letters, digits and `_ . = + -`, and at most 120 of them: of a longer one, the end is a digest of all.
     """
-    without_endings = re.sub(r"\.ya?ml(?= |$)", "", model)
+    without_endings = re.sub(r"\.(ya?ml|py)(?=[ :]|$)", "", model)
     name = re.sub(r"[^\w.=+-]+", "-", without_endings).strip("./-")
     return name if len(name) <= 120 else f"{name[:111]}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"

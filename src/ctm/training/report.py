@@ -51,7 +51,7 @@ def report(run: Run, device: str | torch.device = "cpu") -> Iterator[Path]:
             if not task.emits:
                 figures |= _over_ticks(model, task, run.experiment.training.evaluation_batch)
             figures["neurons"] = neuron_traces(thoughts.record)
-        if model.config.observer.uses_query or not task.shows_attention:
+        if thoughts.recorded.attention is not None or not task.shows_attention:
             figures |= dict(task.figures(thoughts, samples)) | dict(task.evaluation_figures(model))
             first = slice_batch(samples, 0, 1)
             frames = list(task.animate(model(first.inputs, record=True), first.inputs, first.targets[0]))

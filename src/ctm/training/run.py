@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import torch
 
-from ctm import tasks
-from ctm.config import load_yaml, to_yaml
+from ctm import plugins, tasks
+from ctm.config import to_yaml
 from ctm.errors import ConfigError, RunError
 from ctm.machine import ContinuousThoughtMachine
 from ctm.training.checkpoint import Checkpoint, checkpoints
@@ -31,6 +31,7 @@ class Run:
     """A training run on disk.
 
     * `config.yaml`: the experiment
+    * `plugins.json`: for an experiment with parts of the user's own, what defines them
     * `environment.json`: versions of what made it
     * `metrics.jsonl`: a line for every logged step and every evaluation, the same for the same seed
     * `timing.jsonl`: how long it took
@@ -61,7 +62,7 @@ class Run:
         if _others_write(experiment):
             return cls._wait(path)
         cls._require_empty(path)  # nothing is written into a folder of something else
-        text = to_yaml(experiment)
+        text, needed = to_yaml(experiment), plugins.record(experiment)
         path.mkdir(parents=True, exist_ok=True)
         with locked(path):
             cls._require_empty(path)
@@ -69,6 +70,8 @@ class Run:
             versions = {"ctm": _version("continuous-thought-machines"), "torch": torch.__version__}
             versions |= {"lightning": _version("lightning"), "python": platform.python_version()}
             write_atomically(path / "environment.json", json.dumps(versions, indent=2) + "\n")
+            if needed is not None:
+                write_atomically(path / plugins.RECORD, needed)
             write_atomically(path / "config.yaml", text)
         return cls(path, experiment)
 
@@ -91,17 +94,17 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """Opens the folder of an existing run.
+        """Opens the folder of an existing run, after importing what defines parts of its configuration.
 
         Raises:
-            RunError: if it is not one, or its configuration cannot be read.
+            RunError: if it is not one, or its configuration cannot be read, or what defines parts of it is gone.
         """
         tasks.load()
         path = Path(path)
         if not (path / "config.yaml").exists():
             raise RunError(f"{path}: not a run: it has no config.yaml")
         try:
-            return cls(path, load_yaml(Experiment, path / "config.yaml"))
+            return cls(path, plugins.read_config(Experiment, path / "config.yaml"))
         except ConfigError as error:
             raise RunError(str(error)) from None
 
