@@ -203,7 +203,17 @@ class ContinuousThoughtMachine(nn.Module):
             kept = Record(*_stack(notes), output if "output" in names else None, prepared.observer.grid)
         return Thoughts(logits, sure, state, kept)
 
-    def prepare(self, x: Inputs, ticks: int = 0) -> Prepared:
+    def prepare_weights(self, ticks: int = 0) -> Prepared:
+        """What depends on weights alone: of the observer its linear maps, of the other parts everything.
+
+        Args:
+            ticks: as for `prepare`.
+        """
+        return Prepared(
+            self.observer.prepare_weights(), self.core.prepare(ticks), self.action.prepare(), self.output.prepare()
+        )
+
+    def prepare(self, x: Inputs, ticks: int = 0, weights: Prepared | None = None) -> Prepared:
         """Everything that does not change over ticks: features, keys and values, weights, forgetting factors.
 
         Args:
@@ -211,6 +221,7 @@ class ContinuousThoughtMachine(nn.Module):
             ticks: how many steps will follow each other, so that their histories can share a buffer. Any state may be
                 given to any step; one that is not the latest begins another buffer. With 0 there is none. Histories
                 in a buffer are views that ticks share: change copies of them, not themselves.
+            weights: what `prepare_weights` gave, while no weight has changed since; with them `ticks` says nothing.
 
         Raises:
             TypeError, ValueError: for inputs that the machine does not take, as in `forward`.
@@ -219,8 +230,10 @@ class ContinuousThoughtMachine(nn.Module):
         x, *others = as_tuple(x)
         features = self.backbone(x)  # (B, C, *grid)
         self._check(features)
-        observer = self.observer.prepare((features, *others) if others else features)
-        return Prepared(observer, self.core.prepare(ticks), self.action.prepare(), self.output.prepare())
+        weights = self.prepare_weights(ticks) if weights is None else weights
+        return weights._replace(
+            observer=self.observer.prepare((features, *others) if others else features, weights.observer)
+        )
 
     def _check(self, features: Tensor) -> None:
         """Raises `ValueError` if features are not what the backbone's configuration declares."""

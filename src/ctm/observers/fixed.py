@@ -44,7 +44,7 @@ class Direct(Observer):
         def build(self, channels: int, query: int) -> "Direct":
             return Direct()
 
-    def prepare(self, features: Float[Tensor, "B E"]) -> FixedObservation:
+    def prepare(self, features: Float[Tensor, "B E"], weights: None = None) -> FixedObservation:
         """Nothing to do."""
         return FixedObservation(features)
 
@@ -83,7 +83,7 @@ class Pooling(Observer):
         super().__init__()
         self.cells = cells
 
-    def prepare(self, features: Float[Tensor, "B C *grid"]) -> FixedObservation:
+    def prepare(self, features: Float[Tensor, "B C *grid"], weights: None = None) -> FixedObservation:
         """Puts all features into one vector.
 
         Raises:
