@@ -28,9 +28,11 @@ from .errors import CTMError as CTMError
 from .errors import DataError as DataError
 from .errors import RunError as RunError
 from .inference import Answers as Answers
+from .inference import Stream as Stream
 from .inference import think as think
 from .inference import think_stream as think_stream
 from .inference import threshold_for_budget as threshold_for_budget
+from .interventions import Intervention as Intervention
 from .losses import CTCLoss as CTCLoss
 from .losses import CurriculumLoss as CurriculumLoss
 from .losses import LastTickLoss as LastTickLoss

@@ -7,6 +7,9 @@ data --> backbone (once) --> Observer --> o --+
                                 +-- what z says, for action and for output --> Readout --> answer, certainty
 """
 
+import warnings
+from collections.abc import Callable, Collection, Generator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,10 +21,11 @@ from ctm.config import Config
 from ctm.cores.base import CoreConfig
 from ctm.errors import ConfigError
 from ctm.inputs import Inputs, as_tuple, require_batch
+from ctm.interventions import Intervention, Neurons, Ticks
 from ctm.observers.base import Observation, ObserverConfig
 from ctm.readouts import ReadoutConfig
 from ctm.synchronization import NoRepresentation, RepresentationConfig
-from ctm.thoughts import Record, Thoughts
+from ctm.thoughts import RECORDED, Record, Thoughts, recorded_names
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,10 @@ class State(NamedTuple):
     ticks: Tensor  # (B,) int64, how many each sample has thought
 
 
+OnTick = Callable[[int, State, Observation], State | None]
+"""Called after every tick with its number in this pass, the state after it and what was seen; may give another."""
+
+
 class Prepared(NamedTuple):
     """Everything that no tick changes, computed once per forward pass."""
 
@@ -109,9 +117,19 @@ class ContinuousThoughtMachine(nn.Module):
         self.action = config.action.build(neurons, "action", pairs)
         self.output = config.output.build(neurons, "output", pairs)
         self.readout = config.readout.build(config.output.size(neurons))
+        self.interventions: tuple[Intervention, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "interventions": ()}  # they end with a block, which a copy would never leave
 
     def forward(
-        self, x: Inputs, *others: Tensor, ticks: int | None = None, state: State | None = None, record: bool = False
+        self,
+        x: Inputs,
+        *others: Tensor,
+        ticks: int | None = None,
+        state: State | None = None,
+        record: bool | Collection[str] = False,
+        on_tick: OnTick | None = None,
     ) -> Thoughts:
         """Thinks about a batch.
 
@@ -123,15 +141,20 @@ class ContinuousThoughtMachine(nn.Module):
             state: where to go on from, as returned in an earlier `Thoughts`; by default the learned start. What is
                 shown to a sample goes by its own age; of different ages, the youngest says from when on answers of
                 this pass are due.
-            record: also return what happened inside at every tick.
+            record: also return what happened inside at every tick; True for everything, or names of fields of
+                `Record`, such as {"attention"}, for nothing else.
+            on_tick: called after every tick, `on_tick(tick, state, observation)`, with its number in this pass, from
+                0. A state that it returns takes the place of the one it was given: answers, records and later ticks
+                see what it changed. Gradients flow through it. It changes copies, not the tensors it is given.
 
         Returns:
             the answers of all ticks with their certainty, and the state to go on from.
 
         Raises:
-            TypeError: if `x` is no tensor.
+            TypeError: if `x` is no tensor, or `on_tick` returns something else than a state.
             ValueError: if `ticks` is not positive, the state is one of another number of samples, the observer takes
-                more or fewer tensors, or there is no sample or none of the shape that the backbone takes.
+                more or fewer tensors, there is no sample or none of the shape that the backbone takes, or a name to
+                record is unknown.
         """
         inputs = (*as_tuple(x), *others)
         batch, shown = require_batch(inputs), self.observer.shown(inputs)
@@ -142,21 +165,55 @@ class ContinuousThoughtMachine(nn.Module):
         ticks = shown + self.config.ticks if ticks is None else ticks
         if ticks < 1:
             raise ValueError(f"ticks = {ticks}: expected at least 1")
-        prepared = self.prepare(inputs, ticks)
-        state = self.start(batch) if state is None else state
+        with _warned_of_silent_hooks(self):
+            prepared = self.prepare(inputs, ticks)
+            state = self.start(batch) if state is None else state
+            return self.unroll(state, prepared, ticks, record, on_tick)._replace(shown=shown)
+
+    def unroll(
+        self,
+        state: State,
+        prepared: Prepared,
+        ticks: int,
+        record: bool | Collection[str] = False,
+        on_tick: OnTick | None = None,
+    ) -> Thoughts:
+        """Several ticks in a row, and what they say: `forward` with inputs that were prepared before.
+
+        Args:
+            state: where to go on from.
+            prepared: what `prepare` gave.
+            ticks: how many.
+            record, on_tick: as for `forward`.
+        """
+        names = recorded_names(record)
         outputs, notes = [], []
-        for _ in range(ticks):
+        for tick in range(ticks):
             before, (state, observation) = state, self.step(state, prepared)
+            if on_tick is not None:
+                state = _replaced(state, on_tick(tick, state, observation))
             outputs.append(self.output.read(state.output))  # (B, P)
-            if record:
-                notes.append(self._note(before, state, observation))
+            if names:
+                notes.append(self._note(names, before, state, observation))
         output = torch.stack(outputs, dim=1)  # (B, T, P)
         logits = self.readout(output)  # (B, T, *answer, C)
         sure = self.readout.certainty(logits)  # (B, T)
-        kept = Record(*_stack(notes), output, prepared.observer.grid) if record else None
-        return Thoughts(logits, sure, state, kept, shown)
+        kept = None
+        if names:
+            kept = Record(*_stack(notes), output if "output" in names else None, prepared.observer.grid)
+        return Thoughts(logits, sure, state, kept)
 
-    def prepare(self, x: Inputs, ticks: int = 0) -> Prepared:
+    def prepare_weights(self, ticks: int = 0) -> Prepared:
+        """What depends on weights alone: of the observer its linear maps, of the other parts everything.
+
+        Args:
+            ticks: as for `prepare`.
+        """
+        return Prepared(
+            self.observer.prepare_weights(), self.core.prepare(ticks), self.action.prepare(), self.output.prepare()
+        )
+
+    def prepare(self, x: Inputs, ticks: int = 0, weights: Prepared | None = None) -> Prepared:
         """Everything that does not change over ticks: features, keys and values, weights, forgetting factors.
 
         Args:
@@ -164,6 +221,7 @@ class ContinuousThoughtMachine(nn.Module):
             ticks: how many steps will follow each other, so that their histories can share a buffer. Any state may be
                 given to any step; one that is not the latest begins another buffer. With 0 there is none. Histories
                 in a buffer are views that ticks share: change copies of them, not themselves.
+            weights: what `prepare_weights` gave, while no weight has changed since; with them `ticks` says nothing.
 
         Raises:
             TypeError, ValueError: for inputs that the machine does not take, as in `forward`.
@@ -172,8 +230,10 @@ class ContinuousThoughtMachine(nn.Module):
         x, *others = as_tuple(x)
         features = self.backbone(x)  # (B, C, *grid)
         self._check(features)
-        observer = self.observer.prepare((features, *others) if others else features)
-        return Prepared(observer, self.core.prepare(ticks), self.action.prepare(), self.output.prepare())
+        weights = self.prepare_weights(ticks) if weights is None else weights
+        return weights._replace(
+            observer=self.observer.prepare((features, *others) if others else features, weights.observer)
+        )
 
     def _check(self, features: Tensor) -> None:
         """Raises `ValueError` if features are not what the backbone's configuration declares."""
@@ -199,20 +259,107 @@ class ContinuousThoughtMachine(nn.Module):
         observation = self.observer.step(query, prepared.observer, state.ticks)  # o (B, E)
         core = self.core.step(state.core, observation.seen, prepared.core)
         z = core.post_activations  # (B, D)
+        if self.interventions:
+            for intervention in self.interventions:
+                z = intervention.apply(z, state.ticks)
+            core = self.core.replace_post_activations(core, z)
         action = self.action.step(state.action, z, prepared.action)
         output = self.output.step(state.output, z, prepared.output)
         return State(core, action, output, state.ticks + 1), observation
 
-    def _note(self, before: State, after: State, observation: Observation) -> tuple[Any, ...]:
-        """What `Record` keeps of a tick, in its order."""
-        return (
-            after.core.pre_activations,
-            after.core.post_activations,
-            self.action.read(before.action),
-            observation.attention,
+    def intervene(
+        self, tick: Ticks = None, *, neurons: Neurons, value: float | Tensor
+    ) -> AbstractContextManager[Intervention]:
+        """Sets post-activations of chosen neurons inside a `with` block, wherever this machine thinks in it.
+
+        >>> with model.intervene(tick=range(3, 6), neurons=[1, 2], value=0.0):  # a lesion
+        ...     thoughts = model(images)
+
+        The values are set after the core has thought, and before synchronization and the next tick, which both see
+        them. Blocks within each other act one after the other, the outer one first. After the block nothing remains.
+
+        Args:
+            tick: when: a number from 0, a `range`, a `slice`, which may be open, or None for every tick. Ticks are
+                counted for each sample from its start, so that they mean the same in a pass that goes on from a state.
+            neurons: which, by their numbers from 0.
+            value: a number; or a tensor, (n,) for the neurons or (B, n) for samples, too.
+
+        Raises:
+            TypeError: for neurons or ticks that are no whole numbers.
+            ValueError: for neurons that do not exist or are named twice, ticks below 0, or values that do not fit.
+
+        Warns:
+            UserWarning: at the end of the block, if no sample came to such a tick.
+        """
+        return self._intervening(Intervention(self.config.core.neurons, tick, neurons, value))
+
+    @contextmanager
+    def _intervening(self, intervention: Intervention) -> Generator[Intervention]:
+        self.interventions = (*self.interventions, intervention)
+        try:
+            yield intervention
+        finally:
+            self.interventions = tuple(other for other in self.interventions if other is not intervention)
+        intervention.warn_if_it_never_came()
+
+    def _note(self, names: Collection[str], before: State, after: State, observation: Observation) -> list[Any]:
+        """What `Record` keeps of a tick, in its order; `output` is kept in any case."""
+        found = {
+            "pre_activations": lambda: after.core.pre_activations,
+            "post_activations": lambda: after.core.post_activations,
+            "action": lambda: self.action.read(before.action),
+            "attention": lambda: observation.attention,
+        }
+        return [found[name]() if name in names else None for name in RECORDED if name in found]
+
+
+def _stack(notes: list[list[Any]]) -> list[Any]:
+    """Joins the notes of all ticks: each (B, …) becomes (B, T, …)."""
+    return [None if column[0] is None else torch.stack(column, dim=1) for column in zip(*notes, strict=True)]
+
+
+def _replaced(state: State, other: Any) -> State:
+    """The state that `on_tick` returned, or the one it was given if it returned nothing."""
+    if other is None:
+        return state
+    if not isinstance(other, State):
+        raise TypeError(f"on_tick returned {type(other).__qualname__}: expected a State, or None to change nothing")
+    if len(other.ticks) != len(state.ticks):
+        raise ValueError(f"on_tick returned a state of {len(other.ticks)} samples: expected {len(state.ticks)}")
+    return other
+
+
+@contextmanager
+def _warned_of_silent_hooks(model: nn.Module) -> Generator[None]:
+    """Warns of hooks of PyTorch on modules that a pass did not call: most parts are prepared and stepped instead."""
+    silent = {name: module for name, module in model.named_modules() if module is not model and _is_hooked(module)}
+    if not silent:
+        yield
+        return
+    seen = [module.register_forward_pre_hook(_Heard(silent, name)) for name, module in silent.items()]
+    try:
+        yield
+    finally:
+        for handle in seen:
+            handle.remove()
+    if silent:
+        warnings.warn(
+            f"hooks on {', '.join(silent)} do not fire: parts are not called like modules but prepared once and "
+            "stepped at every tick; use model(x, on_tick=…), record=… or model.intervene(…) instead",
+            stacklevel=6,
         )
 
 
-def _stack(notes: list[tuple[Any, ...]]) -> list[Any]:
-    """Joins the notes of all ticks: each (B, …) becomes (B, T, …)."""
-    return [None if column[0] is None else torch.stack(column, dim=1) for column in zip(*notes, strict=True)]
+class _Heard:
+    """A hook that strikes out the module it is called by."""
+
+    def __init__(self, silent: dict[str, nn.Module], name: str) -> None:
+        self.silent, self.name = silent, name
+
+    def __call__(self, module: nn.Module, arguments: Any) -> None:
+        self.silent.pop(self.name, None)
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    kinds = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
+    return any(getattr(module, kind) for kind in kinds)

@@ -1,5 +1,6 @@
 """What a machine returns: an answer for every tick, how sure each is, and the ways to choose among them."""
 
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -7,19 +8,92 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
+from ctm.kernels.precision import at_least_float32
+
 Rule = Literal["last", "most_certain", "mean", "certainty_weighted", "sure"]
 RULES: tuple[Rule, ...] = ("last", "most_certain", "mean", "certainty_weighted", "sure")
 
 
 class Record(NamedTuple):
-    """Everything that happened inside, tick by tick; made by `record=True`."""
+    """What happened inside, tick by tick: everything by `record=True`, or what `record={"attention"}` names.
+
+    What was not asked for is nothing.
+    """
 
     pre_activations: Tensor | None  # (B, T, D); nothing for cores that have none
-    post_activations: Tensor  # (B, T, D), without the start state
+    post_activations: Tensor | None  # (B, T, D), without the start state
     action: Tensor | None  # (B, T, P_action), as it formed the query; nothing where nothing is asked
     attention: Tensor | None  # (B, T, heads, L); nothing where there is none
-    output: Tensor  # (B, T, P_output)
+    output: Tensor | None  # (B, T, P_output)
     grid: tuple[int, ...]  # shape of the feature map whose cells are the L tokens
+
+    def require(self, name: str) -> Tensor:
+        """What was recorded under a name.
+
+        Raises:
+            ValueError: if it was not, or there is no such thing in this model.
+        """
+        if (recorded := getattr(self, name)) is None:
+            raise ValueError(f"record.{name}: nothing was recorded; call the model with record={{{name!r}}}")
+        return recorded
+
+    def synchronization_matrix(
+        self, neurons: Sequence[int] | Tensor, decay: float | Tensor = 0.0, start: Tensor | None = None
+    ) -> Float[Tensor, "B T n n"]:
+        """How all pairs of some neurons synchronize up to every tick, S_ij of eq. 10; needs `post_activations`.
+
+        Those that the machine reads itself are a choice of pairs, in `output` and `action`; they include the start
+        state z^1, and so does this with `start=model.start(1).core.post_activations`, for a pass from the start.
+
+        Args:
+            neurons: their numbers, n of them.
+            decay: r >= 0, a number or (n, n), by which a pair forgets at each tick.
+            start: (D,), (1, D) or (B, D) post-activations before the first recorded tick; by default none count.
+
+        Returns:
+            (B, T, n, n), in float32 at least.
+
+        Raises:
+            ValueError: without recorded post-activations, for neurons that do not exist, or a decay below 0.
+        """
+        activity = self.require("post_activations")  # (B, T, D)
+        batch, ticks, total = activity.shape
+        neurons = torch.as_tensor(neurons, device=activity.device)  # (n,)
+        if ((neurons < 0) | (neurons >= total)).any():
+            raise ValueError(f"neurons = {neurons.tolist()}: expected 0 to {total - 1}")
+        activity = at_least_float32(activity)
+        decay = torch.as_tensor(decay, dtype=activity.dtype, device=activity.device)
+        if (decay < 0).any():
+            raise ValueError("decay: expected at least 0")
+        kept = torch.exp(-decay)  # () or (n, n)
+        numerator, normaliser = activity.new_zeros(batch, len(neurons), len(neurons)), torch.zeros_like(kept)
+        before = [] if start is None else [start.to(activity).expand(batch, total)]
+        matrices = []
+        for z in (*before, *activity.unbind(1)):
+            chosen = z[:, neurons]  # (B, n)
+            numerator = kept * numerator + chosen.unsqueeze(2) * chosen.unsqueeze(1)  # (B, n, n)
+            normaliser = kept * normaliser + 1  # () or (n, n)
+            matrices.append(numerator / normaliser.sqrt())
+        return torch.stack(matrices[-ticks:], dim=1)  # (B, T, n, n)
+
+
+RECORDED = Record._fields[:-1]
+"""What can be recorded."""
+
+
+def recorded_names(record: bool | Collection[str]) -> frozenset[str]:
+    """Which of `RECORDED` are asked for.
+
+    Raises:
+        ValueError: for a name that is none of them.
+    """
+    if isinstance(record, bool):
+        return frozenset(RECORDED if record else ())
+    names = [record] if isinstance(record, str) else record
+    for name in names:
+        if name not in RECORDED:
+            raise ValueError(f"record: {name!r} is unknown; expected True, False or some of {', '.join(RECORDED)}")
+    return frozenset(names)
 
 
 class Thoughts(NamedTuple):

@@ -148,6 +148,17 @@ def test_a_copy_computes_with_its_own_weights(copied):
     assert other.core.synapses.prepare.args[0].__self__ is other.core.synapses
 
 
+def test_inside_an_intervention_the_tick_is_not_compiled():
+    model = machine(MACHINES["mlp"]).eval()
+    inputs = doubled(inputs_for(model.config, 2))
+    with torch.no_grad(), model.intervene(tick=1, neurons=[1, 2], value=0.5):
+        expected = model(inputs, ticks=3).logits
+    counter = compiled(model)
+    with torch.no_grad(), model.intervene(tick=1, neurons=[1, 2], value=0.5):
+        assert torch.equal(model(inputs, ticks=3).logits, expected)
+    assert counter.frame_count == 0
+
+
 def test_many_models_in_one_process():
     for neurons in range(12, 22):  # more graphs than PyTorch allows by itself
         model = machine(MACHINES["direct"] | {"core": ctm.SynapseCore.Config(neurons, ctm.SynapseMLP.Config())})

@@ -25,7 +25,7 @@ def neuron_traces(record: Record, sample: int = 0, neurons: int = 96, others: in
     Returns:
         a figure; every neuron is scaled to its own range over the samples shown.
     """
-    post = plain(record.post_activations)  # (B, T, D)
+    post = plain(record.require("post_activations"))  # (B, T, D)
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(post.shape[-1])[:neurons])
     colours = hsv_to_rgb(random.uniform((0.0, 0.55, 0.75), (1.0, 0.9, 0.85), size=(len(chosen), 3)))

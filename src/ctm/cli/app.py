@@ -16,7 +16,7 @@ from ctm.cli.presets import presets
 from ctm.cli.reapply import reapply
 from ctm.cli.think import think
 from ctm.cli.train import train
-from ctm.errors import CTMError
+from ctm.errors import ConfigError, CTMError
 
 app = App(
     name="ctm",

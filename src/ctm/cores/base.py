@@ -41,6 +41,10 @@ class Core(nn.Module):
         """One tick."""
         raise NotImplementedError
 
+    def replace_post_activations(self, state: Any, z: Float[Tensor, "B D"]) -> Any:
+        """The state after a tick that gave other post-activations, for `ContinuousThoughtMachine.intervene`."""
+        return state._replace(post_activations=z)
+
 
 def symmetric_uniform(*shape: int, bound: float) -> Tensor:
     """A tensor drawn uniformly from [-bound, bound]."""

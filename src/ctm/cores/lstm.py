@@ -89,3 +89,7 @@ class LSTMCore(Core):
             x = give.sigmoid() * cell[-1].tanh()
             hidden.append(x)
         return LSTMState(x, torch.stack(hidden, dim=1), torch.stack(cell, dim=1))
+
+    def replace_post_activations(self, state: LSTMState, z: Float[Tensor, "B D"]) -> LSTMState:
+        """They are the hidden state of the last layer, too."""
+        return state._replace(post_activations=z, hidden=torch.cat([state.hidden[:, :-1], z.unsqueeze(1)], dim=1))

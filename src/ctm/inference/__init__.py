@@ -1,5 +1,6 @@
-"""Using a trained machine: stopping when sure, pools of samples of different ages, running answers."""
+"""Using a trained machine: stopping when sure, pools of samples of different ages, running answers, streams."""
 
 from ctm.inference.halting import Answers, think, think_stream, threshold_for_budget
+from ctm.inference.stream import Stream
 
-__all__ = ["Answers", "think", "think_stream", "threshold_for_budget"]
+__all__ = ["Answers", "Stream", "think", "think_stream", "threshold_for_budget"]

@@ -65,8 +65,16 @@ class Pool:
 
     @torch.no_grad()
     def tick(self) -> None:
-        """One internal tick of all."""
+        """One internal tick of all.
+
+        Raises:
+            ValueError: inside an intervention with values for each sample, which have no fixed places here.
+        """
         model, members = self.model, self.members
+        if any(intervention.per_sample for intervention in model.interventions):
+            raise ValueError(
+                "value (B, n) of an intervention: expected a number or (n,), since samples come and go here"
+            )
         prepared = self._prepared._replace(observer=self._prepared.observer.of(members.samples))
         state, _ = model.step(members.state, prepared)
         logits = model.readout(model.output.read(state.output))  # (B, *answer, C)

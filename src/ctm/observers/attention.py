@@ -14,6 +14,14 @@ from ctm.observers.base import Observation, Observer, ObserverConfig, require_sa
 from ctm.positions import NoPositions, PositionConfig
 
 
+class AttentionWeights(NamedTuple):
+    """The linear maps of cross-attention, for all ticks."""
+
+    query: SharedProduct  # (B, P) -> (B, E), scaled
+    tokens: SharedProduct  # (B L, E) -> (B L, 2 E), keys and values
+    output: SharedProduct  # (B, E) -> (B, E)
+
+
 class PreparedAttention(NamedTuple):
     """What cross-attention looks at, projected once for all ticks."""
 
@@ -96,18 +104,28 @@ class CrossAttention(Observer):
         project, norm = self.features
         return norm(linear(project, features.flatten(2).transpose(1, 2)))  # ty: ignore[invalid-argument-type]
 
-    def prepare(self, features: Float[Tensor, "B C *grid"]) -> PreparedAttention:
-        """Projects keys and values, which no tick changes."""
-        tokens = self.embed(features)  # (B, L, E)
-        width = tokens.shape[-1]
+    def prepare_weights(self) -> AttentionWeights:
+        """The linear maps, those that form a query folded into one."""
+        width = self.attention.embed_dim
         weight, bias = self.attention.in_proj_weight[width:], self.attention.in_proj_bias[width:]
-        projected = SharedProduct(weight.t(), bias)(tokens.flatten(0, 1))  # (B L, 2 E)
+        output = self.attention.out_proj
+        return AttentionWeights(
+            self._prepare_query(), SharedProduct(weight.t(), bias), SharedProduct(output.weight.t(), output.bias)
+        )
+
+    def prepare(
+        self, features: Float[Tensor, "B C *grid"], weights: AttentionWeights | None = None
+    ) -> PreparedAttention:
+        """Projects keys and values, which no tick changes."""
+        weights = self.prepare_weights() if weights is None else weights
+        tokens = self.embed(features)  # (B, L, E)
+        projected = weights.tokens(tokens.flatten(0, 1))  # (B L, 2 E)
         keys, values = projected.view(*tokens.shape[:2], -1).chunk(2, dim=-1)  # (B, L, E) each
         return PreparedAttention(
-            self._prepare_query(),
+            weights.query,
             SharedProduct(self._split(keys).transpose(1, 2)),
             SharedProduct(self._split(values)),
-            SharedProduct(self.attention.out_proj.weight.t(), self.attention.out_proj.bias),
+            weights.output,
             tuple(features.shape[2:]),
             self.attention.num_heads,
         )

@@ -66,12 +66,16 @@ class Observer(nn.Module):
             )
         return 0
 
-    def prepare(self, features: Any) -> Any:
+    def prepare_weights(self) -> Any:
+        """What depends on weights alone, given to every `prepare`: by default nothing."""
+
+    def prepare(self, features: Any, weights: Any = None) -> Any:
         """What no tick changes, given to every `step`.
 
         Args:
             features: (B, C, *grid) what the backbone made of the inputs; where these are several tensors, a tuple of
                 what it made of the first and the others as they are.
+            weights: what `prepare_weights` gave; by default it is asked now.
 
         It has a `grid`, the shape of the map of features, and can change its samples: `samples` are its tensors with a
         row for each, all (B, …), and `of(samples)` is the same for others. `PreparedFeatures` has all of that.

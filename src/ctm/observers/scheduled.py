@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.inputs import Inputs, as_tuple, only_known
-from ctm.observers.attention import CrossAttention, PreparedAttention
+from ctm.observers.attention import AttentionWeights, CrossAttention, PreparedAttention
 from ctm.observers.base import Observation, Observer, ObserverConfig
 
 
@@ -78,10 +78,15 @@ class Scheduled(Observer):
         pictures, question = inputs
         return self.repeats * (pictures.shape[1] + question.shape[1])
 
-    def prepare(self, features: tuple[Float[Tensor, "B C *grid"], Int[Tensor, "B m"]]) -> "PreparedSchedule":
+    def prepare_weights(self) -> AttentionWeights:
+        return self.look.prepare_weights()
+
+    def prepare(
+        self, features: tuple[Float[Tensor, "B C *grid"], Int[Tensor, "B m"]], weights: AttentionWeights | None = None
+    ) -> "PreparedSchedule":
         """Keys and values of all pictures, whose features are (B, C, n, *grid), and embeddings of all symbols."""
         of_pictures, question = features
-        attended = self.look.prepare(of_pictures)
+        attended = self.look.prepare(of_pictures, weights)
         pictures = torch.arange(attended.grid[0], device=question.device)
         cells = math.prod(attended.grid[1:])
         return PreparedSchedule(

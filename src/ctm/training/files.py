@@ -38,7 +38,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def folder_name(model: str) -> str:
-    """The name of a folder for a model, which is named after a preset, a YAML file or `my_task.py:name`, and perhaps what
+    """The name of a folder for a model, named after a preset, a YAML file or `my_task.py:name`, and perhaps what
     differs in it.
 
     It has letters, digits and `_ . = + -`, and at most 120 of them: of a longer one, the end is a digest of all.

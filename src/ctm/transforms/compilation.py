@@ -25,7 +25,8 @@ def compile_tick(model: ContinuousThoughtMachine, backend: str = "inductor") -> 
 
     Another one is compiled for passes without gradients, for batches of a single sample, for samples of another shape,
     and for the samples of different ages of `ctm.think`; none for other numbers of samples or ticks. Numbers and
-    gradients are the same up to rounding, but Inductor draws other random numbers, so dropout drops others.
+    gradients are the same up to rounding, but Inductor draws other random numbers, so dropout drops others. Inside
+    `model.intervene` it is the tick as it was before.
 
     Args:
         model: changed in place; its weights and their names are not.
@@ -34,14 +35,14 @@ def compile_tick(model: ContinuousThoughtMachine, backend: str = "inductor") -> 
     Raises:
         RunError: at the first tick, if it cannot be compiled; where there is no C++ compiler, for instance.
     """
-    model.step = _CompiledTick(model.step, backend)
+    model.step = _CompiledTick(model, backend)
 
 
 class _CompiledTick:
     """The tick of a model, compiled when it is called first. In a copy of the model it is the copy's tick."""
 
-    def __init__(self, tick: Callable[[State, Prepared], tuple[State, Observation]], backend: str) -> None:
-        self.tick, self.backend = tick, backend  # a bound method, which is copied together with its model
+    def __init__(self, model: ContinuousThoughtMachine, backend: str) -> None:
+        self.model, self.tick, self.backend = model, model.step, backend  # all copied together
         self._compiled: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -51,6 +52,8 @@ class _CompiledTick:
         from torch._dynamo import maybe_mark_dynamic  # takes seconds
         from torch._dynamo.exc import TorchDynamoException
 
+        if self.model.interventions:
+            return self.tick(state, prepared)
         if self._compiled is None:
             self._compiled = _compiled(self.tick, self.backend)
         state = tree_map(_uniform, state)
