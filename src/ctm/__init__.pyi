@@ -8,6 +8,7 @@ from . import tasks as tasks
 from . import training as training
 from .backbones import BackboneConfig as BackboneConfig
 from .backbones import ConvNet as ConvNet
+from .backbones import FeatureTokens as FeatureTokens
 from .backbones import Identity as Identity
 from .backbones import PerFrame as PerFrame
 from .backbones import ResNet as ResNet

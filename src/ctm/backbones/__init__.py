@@ -2,8 +2,9 @@
 
 from ctm.backbones.base import BackboneConfig, Identity
 from ctm.backbones.conv_net import ConvNet
+from ctm.backbones.features import FeatureTokens
 from ctm.backbones.per_frame import PerFrame
 from ctm.backbones.resnet import ResNet
 from ctm.backbones.tokens import TokenEmbedding
 
-__all__ = ["BackboneConfig", "ConvNet", "Identity", "PerFrame", "ResNet", "TokenEmbedding"]
+__all__ = ["BackboneConfig", "ConvNet", "FeatureTokens", "Identity", "PerFrame", "ResNet", "TokenEmbedding"]
