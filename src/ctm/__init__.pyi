@@ -24,6 +24,8 @@ from .errors import ConfigError as ConfigError
 from .errors import CTMError as CTMError
 from .errors import DataError as DataError
 from .errors import RunError as RunError
+from .fitting import FittedModel as FittedModel
+from .fitting import fit as fit
 from .inference import Answers as Answers
 from .inference import think as think
 from .inference import think_stream as think_stream

@@ -45,7 +45,7 @@ def training_app(preset: str) -> App:
         from ctm.cli.app import go_on
         from ctm.training import Run
 
-        changed = with_settings(experiment, settings)
+        changed = with_settings(experiment, settings).fitted()
         changed.task.build()  # finds missing data before anything is written
         return go_on(Run.create(run, changed), quiet)
 
@@ -136,7 +136,8 @@ def load_experiment(preset: str) -> Any:
 def settings_of(config: Config, sections: dict[str, str] | None = None) -> Any:
     """A dataclass with the fields of a configuration and its values as defaults, for the command line to fill in.
 
-    Parts become dataclasses of their own; their kinds are those of `config`, so that every field is known.
+    Parts become dataclasses of their own; their kinds are those of `config`, so that every field is known. Fields with
+    the metadata {"option": False}, which are learned from data, are left out.
 
     Args:
         config: what to mirror.
@@ -147,6 +148,8 @@ def settings_of(config: Config, sections: dict[str, str] | None = None) -> Any:
     help_of = {p.arg_name: p.description for docstring in reversed(documented) for p in docstring.params}
     fields: list[Any] = []
     for field in dataclasses.fields(config):  # ty: ignore[invalid-argument-type]
+        if not field.metadata.get("option", True):
+            continue
         value = getattr(config, field.name)
         hint: Any = hints[field.name]
         default = value

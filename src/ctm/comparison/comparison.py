@@ -40,7 +40,7 @@ class Comparison:
 
     def __init__(self, folder: Path, experiments: Mapping[str, Experiment], seeds: Sequence[int]) -> None:
         self.folder = folder
-        self.experiments = dict(experiments)
+        self.experiments = {name: experiment.fitted() for name, experiment in experiments.items()}
         self.seeds = tuple(seeds)
         self._check()
         self.primary_metric = {experiment.task.build().primary_metric for experiment in self.experiments.values()}.pop()
