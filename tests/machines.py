@@ -63,6 +63,8 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
         (ctm.Identity.Config(channels=6, dimensions=2), ctm.NoPositions()),
         (ctm.Identity.Config(channels=6, dimensions=0), None),
         (ctm.PerFrame.Config(ctm.ConvNet.Config((6,), (True,))), ctm.NoPositions()),
+        (ctm.ConvNet.Config((5, 6), (True, False), dimensions=1), ctm.RotationalPositions.Config(1)),
+        (ctm.FeatureTokens.Config(7, 6), ctm.NoPositions()),
     )
     backbone, positions = draw(st.sampled_from(observers))
     heads = draw(st.sampled_from([1, 2, 4]))
@@ -103,7 +105,9 @@ def inputs_for(config: ctm.MachineConfig, batch: int) -> Inputs:
     if isinstance(config.backbone, ctm.TokenEmbedding.Config):
         return torch.randint(2, (batch, 7)) * 2.0 - 1
     if isinstance(config.backbone, ctm.ConvNet.Config):
-        return torch.randn(batch, 1, 8, 6)
+        return torch.randn(batch, 1, *(8, 6)[: config.backbone.dimensions])
+    if isinstance(config.backbone, ctm.FeatureTokens.Config):
+        return torch.randn(batch, 7)
     return torch.randn(batch, 6, *(3, 4)[: config.backbone.dimensions])
 
 

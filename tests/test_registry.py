@@ -44,6 +44,8 @@ def test_models_answer_what_their_tasks_ask(name):
     elif name.startswith("mazes"):
         assert experiment.model.readout.answer == (experiment.task.route_length,)
         assert experiment.model.readout.classes == 5
+    elif name == "arrays":  # until the data are known
+        assert experiment.model.readout == ctm.ClassReadout.Config(classes=2)
     else:
         assert (experiment.model.readout.answer, experiment.model.readout.classes) == ((), 10)
 

@@ -9,6 +9,7 @@ from . import testing as testing
 from . import training as training
 from .backbones import BackboneConfig as BackboneConfig
 from .backbones import ConvNet as ConvNet
+from .backbones import FeatureTokens as FeatureTokens
 from .backbones import Identity as Identity
 from .backbones import ModuleBackbone as ModuleBackbone
 from .backbones import PerFrame as PerFrame
@@ -27,6 +28,8 @@ from .errors import ConfigError as ConfigError
 from .errors import CTMError as CTMError
 from .errors import DataError as DataError
 from .errors import RunError as RunError
+from .fitting import FittedModel as FittedModel
+from .fitting import fit as fit
 from .inference import Answers as Answers
 from .inference import Stream as Stream
 from .inference import think as think

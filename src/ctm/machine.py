@@ -231,9 +231,9 @@ class ContinuousThoughtMachine(nn.Module):
         features = self.backbone(x)  # (B, C, *grid)
         self._check(features)
         weights = self.prepare_weights(ticks) if weights is None else weights
-        return weights._replace(
-            observer=self.observer.prepare((features, *others) if others else features, weights.observer)
-        )
+        seen = (features, *others) if others else features
+        known = () if weights.observer is None else (weights.observer,)
+        return weights._replace(observer=self.observer.prepare(seen, *known))
 
     def _check(self, features: Tensor) -> None:
         """Raises `ValueError` if features are not what the backbone's configuration declares."""

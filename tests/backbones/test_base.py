@@ -1,12 +1,26 @@
 import pytest
 import torch
 
-from ctm import BackboneConfig, ConfigError, Identity
+from ctm import BackboneConfig, ConfigError, Identity, PerFrame, ResNet, TokenEmbedding
 
 
 def test_given_features_pass_through():
     features = torch.randn(2, 64, 3, 3)
     assert Identity.Config(channels=64).build()(features) is features
+
+
+@pytest.mark.parametrize(
+    ("config", "shape", "adapted"),
+    [
+        (Identity.Config(), (4,), Identity.Config(channels=4, dimensions=0)),
+        (ResNet.Config(), (5, 8, 8), ResNet.Config(input_channels=5)),
+        (ResNet.Config(), (5, 8), None),
+        (TokenEmbedding.Config(8), (5,), None),
+        (PerFrame.Config(ResNet.Config()), (5, 8, 8), None),
+    ],
+)
+def test_backbones_adapt_to_the_shape_of_inputs(config, shape, adapted):
+    assert config.adapted(shape) == adapted
 
 
 @pytest.mark.parametrize(

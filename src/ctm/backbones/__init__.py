@@ -2,9 +2,20 @@
 
 from ctm.backbones.base import BackboneConfig, Identity
 from ctm.backbones.conv_net import ConvNet
+from ctm.backbones.features import FeatureTokens
 from ctm.backbones.module import ModuleBackbone, wrap
 from ctm.backbones.per_frame import PerFrame
 from ctm.backbones.resnet import ResNet
 from ctm.backbones.tokens import TokenEmbedding
 
-__all__ = ["BackboneConfig", "ConvNet", "Identity", "ModuleBackbone", "PerFrame", "ResNet", "TokenEmbedding", "wrap"]
+__all__ = [
+    "BackboneConfig",
+    "ConvNet",
+    "FeatureTokens",
+    "Identity",
+    "ModuleBackbone",
+    "PerFrame",
+    "ResNet",
+    "TokenEmbedding",
+    "wrap",
+]

@@ -23,6 +23,16 @@ class BackboneConfig(Config):
     def channels(self) -> int:
         """C, the channels of the features."""
 
+    def adapted(self, shape: tuple[int, ...]) -> "BackboneConfig | None":
+        """This backbone for inputs (B, *shape), or nothing if it takes none of that many dimensions.
+
+        By default it stays as it is.
+
+        Args:
+            shape: (C, H, W) of a map, (C, time) of a series, (features,) of a vector.
+        """
+        return self
+
     @abstractmethod
     def build(self) -> nn.Module:
         """Makes the backbone."""
@@ -44,6 +54,9 @@ class Identity(nn.Module):
             self.require(self.channels >= 1, "channels", "at least 1")
             self.require(self.dimensions in (0, 1, 2), "dimensions", "0, 1 or 2")
 
+        def adapted(self, shape: tuple[int, ...]) -> "Identity.Config":
+            return self.replace(channels=shape[0], dimensions=len(shape) - 1)
+
         def build(self) -> "Identity":
             return Identity()
 
@@ -57,8 +70,25 @@ def as_pictures(pictures: Tensor, channels: int) -> Float[Tensor, "B C H W"]:
     Raises:
         ValueError: if they are not floating-point numbers (B, C, H, W) with C = `channels`.
     """
-    if pictures.dim() != 4 or pictures.shape[1] != channels:
-        raise ValueError(f"pictures of shape {tuple(pictures.shape)}: expected (B, {channels}, H, W)")
-    if not pictures.is_floating_point():
-        raise ValueError(f"pictures of {pictures.dtype}: expected floating-point numbers, scaled as in training")
+    require_inputs(pictures, "pictures", (channels, "H", "W"))
     return pictures.to(memory_format=torch.channels_last)
+
+
+def as_series(series: Tensor, channels: int) -> Float[Tensor, "B C L"]:
+    """The same series.
+
+    Raises:
+        ValueError: if they are not floating-point numbers (B, C, L) with C = `channels`.
+    """
+    require_inputs(series, "series", (channels, "L"))
+    return series
+
+
+def require_inputs(inputs: Tensor, what: str, shape: tuple[int | str, ...]) -> None:
+    """Raises `ValueError` unless inputs are floating-point numbers (B, *shape); sizes that are names may be any."""
+    sizes = inputs.shape[1:]
+    if len(sizes) != len(shape) or any(a != b for a, b in zip(sizes, shape, strict=True) if isinstance(b, int)):
+        expected = ", ".join(map(str, shape))
+        raise ValueError(f"{what} of shape {tuple(inputs.shape)}: expected (B, {expected})")
+    if not inputs.is_floating_point():
+        raise ValueError(f"{what} of {inputs.dtype}: expected floating-point numbers, scaled as in training")

@@ -29,6 +29,9 @@ class PerFrame(nn.Module):
         def channels(self) -> int:
             return self.backbone.channels
 
+        def adapted(self, shape: tuple[int, ...]) -> None:
+            return None
+
         def build(self) -> "PerFrame":
             return PerFrame(self)
 

@@ -49,6 +49,9 @@ class ResNet(nn.Module):
         def channels(self) -> int:
             return WIDTHS[self.stages - 1] * self.block.expansion
 
+        def adapted(self, shape: tuple[int, ...]) -> "ResNet.Config | None":
+            return self.replace(input_channels=shape[0]) if len(shape) == 3 else None
+
         def build(self) -> "ResNet":
             return ResNet(self)
 

@@ -33,6 +33,9 @@ class TokenEmbedding(nn.Module):
         def channels(self) -> int:
             return self.width
 
+        def adapted(self, shape: tuple[int, ...]) -> None:
+            return None
+
         def build(self) -> "TokenEmbedding":
             return TokenEmbedding(self)
 

@@ -52,7 +52,7 @@ def training_app(preset: str, arguments: Sequence[str] = ()) -> App:
         from ctm.cli.train import go_on
         from ctm.training import Run
 
-        changed = with_settings(type(experiment), settings)
+        changed = with_settings(type(experiment), settings).fitted()
         changed.task.build()  # finds missing data before anything is written
         return go_on(Run.create(run, changed), quiet)
 
@@ -217,7 +217,8 @@ def settings_of(cls: type[Config], values: dict[str, Any], sections: dict[str, s
     """A dataclass for the command line to fill in, whose fields are those of a configuration.
 
     Parts become dataclasses of their own, of which those of a family also have their kind as a field. A field without
-    a value has the default of its class, or is `MISSING` until it is given.
+    a value has the default of its class, or is `MISSING` until it is given; one with the metadata {"option": False}, which
+    is learned from data, is left out.
 
     Args:
         cls: the class to mirror.
@@ -233,6 +234,8 @@ def settings_of(cls: type[Config], values: dict[str, Any], sections: dict[str, s
         return _made(cls, fields)
     hints, helped = typing.get_type_hints(member), _documentation(member)
     for field in dataclasses.fields(member):  # ty: ignore[invalid-argument-type]
+        if not field.metadata.get("option", True):
+            continue
         part = part_class(hints[field.name])
         value = values.get(field.name, _default(field))
         section: dict[str, Any] = {"group": Group.create_ordered(sections[field.name])} if sections else {}

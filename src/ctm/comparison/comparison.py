@@ -49,7 +49,7 @@ class Comparison:
         presets: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
-        self.experiments = dict(experiments)
+        self.experiments = {name: experiment.fitted() for name, experiment in experiments.items()}
         self.presets = {name: name for name in experiments} | dict(presets or {})
         self.seeds = tuple(seeds)
         self._check()

@@ -28,7 +28,7 @@ class Direct(Observer):
         def build(self, channels: int, query: int) -> "Direct":
             return Direct()
 
-    def prepare(self, features: Float[Tensor, "B E"], weights: None = None) -> PreparedFeatures:
+    def prepare(self, features: Float[Tensor, "B E"]) -> PreparedFeatures:
         """Nothing to do."""
         return PreparedFeatures(features)
 
@@ -67,7 +67,7 @@ class Pooling(Observer):
         super().__init__()
         self.cells = cells
 
-    def prepare(self, features: Float[Tensor, "B C *grid"], weights: None = None) -> PreparedFeatures:
+    def prepare(self, features: Float[Tensor, "B C *grid"]) -> PreparedFeatures:
         """Puts all features into one vector.
 
         Raises:

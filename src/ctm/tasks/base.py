@@ -45,6 +45,16 @@ class TaskConfig(Config):
     def check(self, model: MachineConfig, ticks: int) -> None:
         """Raises `ConfigError` if a machine cannot do the task, or not in so few ticks; its answers have the shape."""
 
+    def fitted(self, model: MachineConfig) -> tuple["TaskConfig", MachineConfig]:
+        """This task with what it learns from its data, and the model adapted to that; once, before a run is created.
+
+        By default both stay as they are.
+
+        Raises:
+            DataError: if the data are missing or broken.
+        """
+        return self, model
+
     @abstractmethod
     def build(self) -> "Task":
         """Finds the data.

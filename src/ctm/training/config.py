@@ -119,3 +119,8 @@ class Experiment(Config):
         if least is not None and least > most:
             raise ConfigError(f"training.least_ticks = {least}: expected at most model.ticks = {most}")
         self.task.check(self.model, most if least is None else least)
+
+    def fitted(self) -> "Experiment":
+        """The same, with what its task learns from the data, and a model that suits them (`TaskConfig.fitted`)."""
+        task, model = self.task.fitted(self.model)
+        return self.replace(task=task, model=model)
