@@ -217,8 +217,8 @@ def settings_of(cls: type[Config], values: dict[str, Any], sections: dict[str, s
     """A dataclass for the command line to fill in, whose fields are those of a configuration.
 
     Parts become dataclasses of their own, of which those of a family also have their kind as a field. A field without
-    a value has the default of its class, or is `MISSING` until it is given; one with the metadata {"option": False}, which
-    is learned from data, is left out.
+    a value has the default of its class, or is `MISSING` until it is given; one with the metadata {"option": False},
+    which is learned from data, is left out.
 
     Args:
         cls: the class to mirror.

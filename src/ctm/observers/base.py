@@ -67,9 +67,9 @@ class Observer(nn.Module):
         return 0
 
     def prepare_weights(self) -> Any:
-        """What depends on weights alone, given to every `prepare`: by default nothing."""
+        """What depends on weights alone; where it is something, `prepare` gets it as a second argument."""
 
-    def prepare(self, features: Any, weights: Any = None) -> Any:
+    def prepare(self, features: Any) -> Any:
         """What no tick changes, given to every `step`.
 
         Args:

@@ -6,6 +6,7 @@ import torch
 
 from ctm import ConfigError, DataError
 from ctm.tasks.digits import Digits
+from ctm.testing import check_task
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,7 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataError, match=r"pip install 'continuous-thought-machines\[data\]'"):
         Digits.Config().build()
+
+
+def test_training_and_evaluation_can_use_it(task):
+    check_task(task)

@@ -5,6 +5,7 @@ import ctm
 from ctm import ConfigError, Thoughts
 from ctm.tasks.mazes import Mazes
 from ctm.tasks.mazes.grid import WAIT, walk
+from ctm.testing import check_task
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +141,7 @@ def test_an_answer_is_spelt_in_arrows(task):
 def test_nonsense_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         Mazes.Config(**options)
+
+
+def test_training_and_evaluation_can_use_it(task):
+    check_task(task)

@@ -13,6 +13,7 @@ from ctm import DataError
 from ctm.tasks.mnist import Mnist
 from ctm.tasks.mnist.files import STEMS, read_folder, read_idx
 from ctm.tasks.mnist.task import DEVIATION, MEAN
+from ctm.testing import check_task
 
 
 def idx(array):
@@ -175,3 +176,8 @@ def test_real_batches(data):
     assert (batch.inputs.std() - 1).abs() < 0.05
     assert batch.targets.unique().tolist() == list(range(10))
     assert sum(len(part.inputs) for part in task.evaluation("train", 1000)) == 2000
+
+
+def test_training_and_evaluation_can_use_it(tmp_path):
+    written(tmp_path, counts=(60, 20))
+    check_task(Mnist.Config(folder=str(tmp_path)))

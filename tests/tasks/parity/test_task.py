@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ctm import ConfigError, DataError
 from ctm.tasks.parity import Parity
 from ctm.tasks.parity.task import parities
+from ctm.testing import check_task
 
 
 def naive(signs):
@@ -118,3 +119,7 @@ def test_an_answer_is_spelt():
 def test_impossible_tasks_are_refused(field):
     with pytest.raises(ConfigError, match=f"^{field} = 0: expected at least 1$"):
         Parity.Config(**{field: 0})
+
+
+def test_training_and_evaluation_can_use_it():
+    check_task(Parity.Config(length=5))

@@ -11,6 +11,7 @@ from ctm.cli import main
 from ctm.tasks.digits import Digits
 from ctm.tasks.qamnist import QuestionsAboutDigits
 from ctm.tasks.qamnist.questions import draw_questions, format_question, parse_question, results
+from ctm.testing import check_task
 
 
 def config(**changes):
@@ -239,3 +240,7 @@ def test_a_question_is_answered_from_the_command_line(trained, capsys, tmp_path)
     assert main(["evaluate", path, "--until", "0.9"]) == 0
     assert main(["evaluate", path, "--budget", "1.5", "--ticks", "3"]) == 0
     assert "all ticks" in capsys.readouterr().out
+
+
+def test_training_and_evaluation_can_use_it(task):
+    check_task(task)

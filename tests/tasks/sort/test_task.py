@@ -9,6 +9,7 @@ import ctm
 from ctm import ConfigError, DataError
 from ctm.tasks.sort import Sort
 from ctm.tasks.sort.emissions import emissions
+from ctm.testing import check_task
 from ctm.thoughts import Thoughts
 from ctm.training import evaluate
 from ctm.training.halting import certainties, evaluate_until
@@ -216,3 +217,7 @@ def test_no_certainty_ends_a_thought():
     with pytest.raises(ConfigError, match="evaluate it to the end"):
         certainties(model, task, "test")
     assert math.isfinite(evaluate(model, task, "test")["loss"])
+
+
+def test_training_and_evaluation_can_use_it():
+    check_task(Sort.Config(numbers=4))
