@@ -75,7 +75,6 @@ class Observer(nn.Module):
         Args:
             features: (B, C, *grid) what the backbone made of the inputs; where these are several tensors, a tuple of
                 what it made of the first and the others as they are.
-            weights: what `prepare_weights` gave; by default it is asked now.
 
         It has a `grid`, the shape of the map of features, and can change its samples: `samples` are its tensors with a
         row for each, all (B, …), and `of(samples)` is the same for others. `PreparedFeatures` has all of that.

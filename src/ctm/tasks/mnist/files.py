@@ -46,13 +46,8 @@ def read_idx(folder: Path, stem: str, dimensions: int) -> Tensor:
     if path is None:
         raise DataError(f"{folder}: no {stem} or {stem}.gz; {WHERE_FROM}")
     try:
-<<<<<<< HEAD
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            content = file.read()
-=======
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
->>>>>>> plugins
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}); fetch it again") from error
     header = 4 + 4 * dimensions
