@@ -233,7 +233,7 @@ class ContinuousThoughtMachine(nn.Module):
         weights = self.prepare_weights(ticks) if weights is None else weights
         seen = (features, *others) if others else features
         known = () if weights.observer is None else (weights.observer,)
-        return weights._replace(observer=self.observer.prepare(seen, *known))
+        return weights._replace(observer=self.observer.prepare(seen, *known))  # ty: ignore
 
     def _check(self, features: Tensor) -> None:
         """Raises `ValueError` if features are not what the backbone's configuration declares."""

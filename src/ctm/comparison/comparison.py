@@ -176,7 +176,7 @@ def _side_by_side(waiting: list[Run], jobs: int, quiet: bool, after_each: Callab
 def _start(run: Run, environment: Mapping[str, str]) -> subprocess.Popen:
     """Goes on with a run in a process that a Ctrl-C at the terminal does not reach: the end of its input tells it."""
     imports = [f"--import={file}" for file in plugins.files()]  # the run's own may have moved
-    command = [sys.executable, "-m", "ctm.training.child", str(run.path), *imports]
+    command = [sys.executable, "-m", "ctm.cli.child", str(run.path), *imports]
     with (run.path / "log.txt").open("a") as log:
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=dict(environment), start_new_session=True

@@ -2,7 +2,7 @@
 
 import bisect
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,9 +31,6 @@ from ctm.analysis.style import (
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.qamnist.questions import SIGNS
 from ctm.thoughts import Thoughts
-
-if TYPE_CHECKING:
-    from ctm.tasks.qamnist import QuestionsAboutDigits
 
 
 class _Scene(NamedTuple):
@@ -80,14 +77,12 @@ def question_frames(
 
 
 @torch.no_grad()
-def accuracy_of_numbers(
-    model: ContinuousThoughtMachine, task: "QuestionsAboutDigits", most: int = 10, count: int = 64
-) -> Tensor:
+def accuracy_of_numbers(model: ContinuousThoughtMachine, task: Any, most: int = 10, count: int = 64) -> Tensor:
     """Accuracy on test questions about 1 to `most` digits, with 1 to `most` operations: (digits, operations).
 
     Args:
         model: in evaluation mode, on the CPU.
-        task: gives the questions.
+        task: gives the questions, by its method `questions`.
         most: of digits and of operations.
         count: questions of each kind.
     """

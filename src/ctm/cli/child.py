@@ -1,4 +1,4 @@
-"""A run that another process trains side by side with others: `python -m ctm.training.child RUN [--import=FILE …]`.
+"""A run that another process trains side by side with others: `python -m ctm.cli.child RUN [--import=FILE …]`.
 
 It stops as after SIGTERM when its standard input ends: when its parent closes it, or is gone, even killed.
 """
