@@ -35,8 +35,10 @@ def parsed(preset, *arguments):
 
 
 def leaves(config, path=""):
-    """The paths of all fields that are not parts themselves, with their values."""
+    """The paths of all options, which are no parts themselves, with their values."""
     for field in dataclasses.fields(config):
+        if not field.metadata.get("option", True):
+            continue
         value, here = getattr(config, field.name), f"{path}{field.name}"
         if isinstance(value, ctm.Config):
             yield from leaves(value, f"{here}.")

@@ -31,7 +31,7 @@ def think(
         Which test sample to think about.
     input:
         A file to think about instead: a picture for digits and mazes, a text of + and - for parity, of numbers for
-        sorting.
+        sorting; an .npy or a text of numbers for arrays.
     text:
         The text itself instead of a file, as in --text "0.3 -1.2 0.8".
     output:

@@ -52,7 +52,10 @@ def test_labels_of_a_table_are_whole_numbers_if_all_of_them_are(tmp_path, cells,
 def test_parquet_is_read_with_pyarrow(tmp_path, monkeypatch):
     path = table(tmp_path / "a.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DataError, match=r"a\.parquet: to read Parquet takes pyarrow: pip install pyarrow$"):
+    with pytest.raises(
+        DataError,
+        match=r"a\.parquet: to read Parquet takes pyarrow: pip install 'continuous-thought-machines\[parquet\]'$",
+    ):
         read(path, NAMES, "kind")
 
     class Column(list):

@@ -26,6 +26,14 @@ def test_task_and_model_learn_from_the_data_what_they_are_like(tmp_path, shape, 
     assert task.format_answer(targets[0]) == " ".join(learned.classes[int(label)] for label in targets[0].flatten())
 
 
+def test_a_file_is_found_from_another_folder(tmp_path, monkeypatch):
+    save(tmp_path / "a.npz", *samples())
+    monkeypatch.chdir(tmp_path)
+    fitted = experiment(train="a.npz").fitted()
+    monkeypatch.chdir("/")
+    assert len(fitted.task.build().sample(0).inputs) == 1
+
+
 def test_inputs_are_normalised_by_the_samples_to_train_on_alone(tmp_path):
     x, y = samples((4, 2))
     x[:, :, 1] = 7  # a channel that says nothing

@@ -87,7 +87,9 @@ def _read_parquet(path: Path) -> tuple[list[str], dict[str, Sequence[Any]]]:
     try:
         from pyarrow import ArrowException, parquet  # ty: ignore[import-not-found]
     except ImportError:
-        raise DataError(f"{path}: to read Parquet takes pyarrow: pip install pyarrow") from None
+        raise DataError(
+            f"{path}: to read Parquet takes pyarrow: pip install 'continuous-thought-machines[parquet]'"
+        ) from None
     try:
         table = parquet.read_table(path)
     except (OSError, ArrowException) as error:
