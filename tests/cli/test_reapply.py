@@ -35,7 +35,8 @@ def test_larger_mazes_are_walked_and_drawn(run, capsys):
     assert re.fullmatch(r"goal reached: \d\.\d{4} of 5 mazes of 11 x 11", lines[0])
     for name in ("journey-11", "reapplied-11"):
         assert str(run / "figures" / f"{name}.png") in lines
-        assert Image.open(run / "figures" / f"{name}.png").size[0] >= 800
+        with Image.open(run / "figures" / f"{name}.png") as picture:
+            assert picture.size[0] >= 800
     told = json.loads(said(capsys, *arguments, "--json"))
     assert (told["size"], told["checkpoint"], len(told["lengths"])) == (11, "best", 5)
     assert all(1 <= count <= 3 for count in told["applications"])
@@ -50,6 +51,21 @@ def test_mazes_of_the_size_trained_on_are_those_of_the_test_split(run, capsys):
     assert told["lengths"] == Store.load(test).grids(slice(4)).lengths.tolist()
 
 
+def test_walking_in_another_precision(run, capsys, monkeypatch):
+    precisions = []
+    forward = ctm.ContinuousThoughtMachine.forward
+
+    def watched(*inputs, **others):
+        precisions.append(torch.is_autocast_enabled("cpu"))
+        return forward(*inputs, **others)
+
+    monkeypatch.setattr(ctm.ContinuousThoughtMachine, "forward", watched)
+    asked = ("reapply", run, "--size", 9, "--count", 2, "--applications", 1, "--json")
+    said(capsys, *asked)
+    said(capsys, *asked, "--precision", "bf16")
+    assert precisions == [False, True]
+
+
 def test_a_picture_is_walked_and_thought_about(run, tmp_path, capsys):
     path = tmp_path / "mine.png"
     Image.fromarray(painted(some(1, 13), solved=False)).save(path)
@@ -57,7 +73,8 @@ def test_a_picture_is_walked_and_thought_about(run, tmp_path, capsys):
     assert (run / "figures" / "journey-mine.png").stat().st_size > 1000
     lines = dict(line.split(": ", 1) for line in said(capsys, "think", run, "--input", path).splitlines())
     assert re.fullmatch(r"[↑↓←→·]{1,6}|no move", lines["answer"])
-    assert Image.open(lines["animation"]).size == (800, 370)
+    with Image.open(lines["animation"]) as animation:
+        assert animation.size == (800, 370)
     Image.fromarray(painted(some(1), solved=False)[:-1]).save(path)
     for command in ("think", "reapply"):
         assert "mine.png: 9 x 8 pixels: expected a square" in refused(capsys, command, run, "--input", path)
