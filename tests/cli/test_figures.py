@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import torch
+
 from cli.commands import refused, said
 from ctm.tasks.base import Task
 
@@ -26,5 +28,14 @@ def test_a_task_that_draws_nothing_has_the_other_figures(run, capsys, monkeypatc
     assert not {"thinking.gif", "thinking.mp4"} & names
 
 
-def test_figures_of_another_precision(run, capsys):
-    assert len(said(capsys, "figures", run, "--precision", "bf16").splitlines()) >= 5
+def test_figures_of_another_precision(run, capsys, monkeypatch):
+    computed = []
+
+    def figures(task, thoughts, samples):
+        computed.append((torch.is_autocast_enabled("cpu"), thoughts.logits.dtype))
+        return iter(())
+
+    monkeypatch.setattr("ctm.tasks.parity.Parity.figures", figures)
+    monkeypatch.setattr("ctm.tasks.parity.Parity.animate", Task.animate)
+    said(capsys, "figures", run, "--precision", "bf16")
+    assert computed == [(True, torch.float32)]

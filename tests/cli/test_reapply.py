@@ -60,6 +60,21 @@ def test_mazes_of_the_size_trained_on_are_those_of_the_test_split(run, capsys):
     assert told["lengths"] == Store.load(test).grids(slice(4)).lengths.tolist()
 
 
+def test_walking_in_another_precision(run, capsys, monkeypatch):
+    precisions = []
+    forward = ctm.ContinuousThoughtMachine.forward
+
+    def watched(*inputs, **others):
+        precisions.append(torch.is_autocast_enabled("cpu"))
+        return forward(*inputs, **others)
+
+    monkeypatch.setattr(ctm.ContinuousThoughtMachine, "forward", watched)
+    asked = ("reapply", run, "--size", 9, "--count", 2, "--applications", 1, "--json")
+    said(capsys, *asked)
+    said(capsys, *asked, "--precision", "bf16")
+    assert precisions == [False, True]
+
+
 def test_a_picture_is_walked_and_thought_about(run, tmp_path, capsys):
     path = tmp_path / "mine.png"
     Image.fromarray(painted(some(1, 13), solved=False)).save(path)
