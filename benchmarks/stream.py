@@ -1,6 +1,6 @@
 """Milliseconds a frame of a stream: `ctm.Stream` against calling the machine for every frame.
 
-    OMP_NUM_THREADS=1 python benchmarks/stream.py parity/paper-75 digits
+OMP_NUM_THREADS=1 python benchmarks/stream.py parity/paper-75 digits
 """
 
 import argparse
