@@ -79,6 +79,11 @@ def test_profile_lists_operators(tmp_path: Path) -> None:
     assert (tmp_path / "profile.md").read_text() == printed.removesuffix("\n")
 
 
+def test_streams_are_compared_with_calls() -> None:
+    printed = run("stream.py", "digits", "--ticks", "1", "--frames", "2", "--repeats", "1")
+    assert re.search(r"\| digits \| 1 \| \d+\.\d\d \| \d+\.\d\d \| \d+\.\dx \|", printed)
+
+
 def test_compiled_says_what_compiling_brings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")  # compiling itself takes a minute
     printed = run("compiled.py", "parity/quick", "--repeats", "1")

@@ -20,6 +20,18 @@ def test_the_code_of_the_readme_runs(title: str) -> None:
     assert logits.shape[1:] == (names["model"].config.ticks, 10)
 
 
+def test_the_interventions_and_streams_of_the_readme_run() -> None:
+    import torch
+
+    import ctm
+
+    (block,) = [block for block in BLOCKS if "model.intervene" in block]
+    names: dict = {"ctm": ctm, "model": ctm.build("digits"), "images": torch.randn(8, 1, 8, 8)}
+    exec(block, names)
+    assert (names["lesioned"].record.post_activations[:, 5, [1, 2]] == 0).all()
+    assert names["thoughts"].logits.shape == (8, 2, 10)
+
+
 def test_the_baselines_of_the_readme_and_the_documentation_are_made() -> None:
     import ctm
 
