@@ -188,6 +188,21 @@ def test_a_file_that_moved_is_asked_for(tmp_path, new_process, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_function_in_a_file_that_moved_is_asked_for(tmp_path, new_process):
+    file = write(tmp_path / "mine.py", "from torch import nn\n\ndef encoder():\n    return nn.Conv2d(1, 8, 3)\n")
+    known = ctm.preset("digits")
+    model = known.model.replace(backbone=ctm.wrap(plugins.load(file).encoder, channels=8))
+    run = ctm.Run.create(tmp_path / "run", known.replace(model=model))
+    new_process()
+    assert ctm.Run.open(run.path).experiment.model.build().backbone.out_channels == 8
+    moved = shutil.move(file, tmp_path / "renamed.py")
+    new_process()
+    with pytest.raises(RunError, match=r"needs .*mine\.py, which is not there any more"):
+        ctm.Run.open(run.path)
+    plugins.load(moved)
+    assert ctm.Run.open(run.path).experiment.model.build().backbone.out_channels == 8
+
+
 def test_a_package_that_is_gone_is_named(tmp_path):
     run = ctm.Run.create(tmp_path / "run", ctm.preset("parity/quick"))
     (run.path / "plugins.json").write_text('[{"module": "no_such_package"}]')
@@ -224,6 +239,6 @@ def test_functions_have_names_by_which_they_are_found(tmp_path):
     assert plugins.find("mine.py:A.f") is module.A.f
     assert plugins.find("torch.nn:Identity").__name__ == "Identity"
     assert plugins.name_of(lambda: None) is None
-    for name in ("mine.py:g", "other.py:f", "torch.nn:Nothing", "torch.nn"):
+    for name in ("mine.py:g", "other.py:g", "torch.nn:Nothing", "torch.nn"):
         with pytest.raises(ConfigError, match=f"^{name}: not found; expected FILE"):
             plugins.find(name)

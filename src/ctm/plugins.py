@@ -161,14 +161,14 @@ def name_of(function: Callable[..., Any]) -> str | None:
 
 
 def find(name: str) -> Any:
-    """What `name_of` named.
+    """What `name_of` named; if no imported file has the name, it may be in one that was renamed.
 
     Raises:
-        ConfigError: if it is not there.
+        ConfigError: if it is not there, or in several files.
     """
     source, _, path = name.partition(":")
     if source.endswith(".py"):
-        modules = [module for file, module in _FILES.items() if file.name == source]
+        modules = [module for file, module in _FILES.items() if file.name == source] or list(_FILES.values())
     else:
         modules = [load(source)]
     found = [_attribute(module, path) for module in modules]
@@ -238,7 +238,10 @@ def read_config(cls: type[ConfigT], path: Path) -> ConfigT:
     load_installed()
     missing = _import_recorded(path.with_name(RECORD))
     try:
-        return load_yaml(cls, path)
+        config = load_yaml(cls, path)
+        if missing:
+            record(config)  # finds functions, which are looked for when they are called
+        return config
     except ConfigError as error:
         if not missing:
             raise
