@@ -35,9 +35,8 @@ def read(path: Path, names: tuple[str, str], target: str | None) -> Samples:
     header, columns = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     if target is None or target not in header:
         known = ", ".join(header)
-        raise DataError(
-            f"{path}: no column {target!r}: name that of the labels, as in --task.target; there are {known}"
-        )
+        found = "" if target is None else f"no column {target!r}: "
+        raise DataError(f"{path}: {found}name that of the labels with --task.target; the columns are {known}")
     features = tuple(name for name in header if name != target)
     if not features:
         raise DataError(f"{path}: has no column but {target}: expected features, too")
