@@ -64,7 +64,7 @@ def test_what_is_wrong_is_one_line(folder, capsys):
 
 def test_several_processes_know_a_file_that_moved(folder, new_process, capsys):
     settings = ("--seeds", "0", "1", "--training.iterations", "1", "--quiet")
-    Comparison(folder / "runs" / "compare", experiments_of(["my_task.py", "--training.iterations", "1"]), (0, 1))
+    Comparison(folder / "runs" / "compare", experiments_of(["my_task.py", "--training.iterations", "1"])[0], (0, 1))
     new_process()
     (folder / "my_task.py").rename(folder / "moved.py")
     models = write(folder / "models.yaml", "my_task: moved.py\n")
