@@ -212,7 +212,7 @@ def test_models_that_see_all_at_once_have_answers_but_no_pictures_of_looking(tmp
     train(run, quiet=True)
     lines = said(capsys, "think", run.path, "--index", "1").splitlines()
     assert [line.split(":")[0] for line in lines] == ["answer", "truth", "most certain at tick 1 of 1"]
-    assert "this model sees all at once" in refused(capsys, "think", run.path, "--output", "x.gif")
+    assert "this model does not attend" in refused(capsys, "think", run.path, "--output", "x.gif")
     assert [Path(line).name for line in said(capsys, "figures", run.path).splitlines()] == ["training.png"]
     full, until = (json.loads(said(capsys, "evaluate", run.path, "--json", *more)) for more in ((), ("--until", "0.9")))
     assert until["stopped"]["accuracy"] == pytest.approx(full["accuracy"])
