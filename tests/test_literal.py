@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import hypothesis.strategies as st
 import pytest
 import torch
-from ctm.cores.baselines import Activations
+from ctm.cores.memoryless import Activations
 from hypothesis import given
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
