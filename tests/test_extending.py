@@ -9,7 +9,9 @@ from torch import nn
 
 import ctm
 from ctm import ConfigError, baselines, plugins
+from ctm.cli import main
 from ctm.training import train
+from ctm.training.report import report
 from plugin_files import write
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -69,6 +71,18 @@ def test_the_task_and_its_test(tmp_path, monkeypatch):
 def test_the_observer(tmp_path):
     observer = loaded("my_observer.py", tmp_path).Blend.Config()
     check(parity(observer=observer), torch.ones(3, 9, dtype=torch.float64))
+
+
+def test_pictures_of_an_observer_that_asks_and_does_not_attend(tmp_path, capsys):
+    known = ctm.preset("parity/quick")
+    training = known.training.replace(iterations=1, accelerator="cpu", batch_size=4)
+    task = known.task.replace(evaluation_samples=4)
+    model = parity(observer=loaded("my_observer.py", tmp_path).Blend.Config())
+    run = ctm.Run.create(tmp_path / "run", known.replace(task=task, model=model, training=training))
+    train(run, quiet=True)
+    assert "neurons.png" in [path.name for path in report(run)]
+    assert main(["think", str(run.path)]) == 0
+    assert capsys.readouterr().out.startswith("answer: ")
 
 
 def test_the_readout(tmp_path):
