@@ -31,7 +31,7 @@ class RepresentationConfig(Config):
 
     @abstractmethod
     def size(self, neurons: int) -> int:
-        """R, the length of the representation of a machine with D = `neurons`."""
+        """P, the length of the representation of a machine with D = `neurons`."""
 
     @abstractmethod
     def build(self, neurons: int, role: Role, generator: Generator) -> "Representation":
@@ -52,7 +52,7 @@ class Representation(nn.Module):
         """The state after the post-activations z of one more tick."""
         raise NotImplementedError
 
-    def read(self, state: Any) -> Float[Tensor, "B R"] | None:
+    def read(self, state: Any) -> Float[Tensor, "B P"] | None:
         """The representation, if it says anything."""
         raise NotImplementedError
 

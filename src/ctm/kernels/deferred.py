@@ -70,8 +70,8 @@ class SharedProduct:
     """A product with a shared weight, and perhaps a shared bias added; of matrices, or of batches of matrices.
 
     Args:
-        weight: (K, P) for x (n, K) -> x @ weight, (n, P); or (b, K, P) for x (b, n, K).
-        bias: (P,); only for a single matrix.
+        weight: (in, out) for x (n, in) -> x @ weight, (n, out); or (b, in, out) for x (b, n, in).
+        bias: (out,); only for a single matrix.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
@@ -115,7 +115,7 @@ class _ProductGradients:
         self.inputs: list[Tensor] = []
         self.grads: list[Tensor] = []
         shape = *like.shape[:-2], like.shape[-1], like.shape[-2]
-        self.weight = like.new_zeros(shape, dtype=at_least_float32(like).dtype)  # (…, P, K), as modules keep it
+        self.weight = like.new_zeros(shape, dtype=at_least_float32(like).dtype)  # (…, out, in), as modules keep it
         self.bias: Tensor | None = None
 
     def add(self, x: Tensor, grad: Tensor) -> None:
@@ -141,7 +141,7 @@ class _ProductGradients:
 
 
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """A linear layer used once, (…, K) to (…, P), by the same fast products."""
+    """A linear layer used once, (…, in) to (…, out), by the same fast products."""
     return SharedProduct(layer.weight.t(), layer.bias)(x.flatten(0, -2)).view(*x.shape[:-1], layer.out_features)
 
 

@@ -18,7 +18,7 @@ class PackedWeight:
     """The right packed of many products.
 
     Args:
-        weight: (K, P), or (b, K, P) for batches of products.
+        weight: (in, out), or (b, in, out) for batches of products.
 
     Attributes:
         fast: whether oneDNN multiplies.
@@ -34,8 +34,8 @@ class PackedWeight:
         """x @ weight + bias; differentiable, but fast only where no gradient is asked for.
 
         Args:
-            x: (n, K) or (b, n, K).
-            bias: (P,); only for a single matrix.
+            x: (n, in) or (b, n, in).
+            bias: (out,); only for a single matrix.
         """
         if torch.compiler.is_compiling() or not self.fast or len(x) < FEWEST_ROWS or torch.is_grad_enabled():
             if x.dim() == 3:

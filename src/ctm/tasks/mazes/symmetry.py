@@ -20,7 +20,7 @@ UPSIDE_DOWN = (DOWN, UP, LEFT, RIGHT, WAIT)
 Samples = tuple[Tensor, Tensor]  # pictures (B, 3, S, S), moves (B, L)
 
 
-def augmented(pictures: Float[Tensor, "B 3 S S"], moves: Int[Tensor, "B L"], source: Generator) -> Samples:
+def augmented(pictures: Float[Tensor, "B 3 S S"], moves: Int[Tensor, "B moves"], source: Generator) -> Samples:
     """Turns half of the mazes, to the left or to the right, and mirrors half of them in each direction.
 
     Returns:
@@ -34,7 +34,7 @@ def augmented(pictures: Float[Tensor, "B 3 S S"], moves: Int[Tensor, "B L"], sou
     return _where(upside_down, (samples[0].flip(2), renamed(samples[1], UPSIDE_DOWN)), samples)
 
 
-def renamed(moves: Int[Tensor, "B L"], names: tuple[int, ...]) -> Int[Tensor, "B L"]:
+def renamed(moves: Int[Tensor, "B moves"], names: tuple[int, ...]) -> Int[Tensor, "B L"]:
     """Moves under other names, which are given for up, down, left, right and waiting."""
     return torch.tensor(names, device=moves.device)[moves]
 

@@ -111,8 +111,8 @@ class Mazes(Task):
 
     def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
         """The scores of every task, and of the most certain tick "route_accuracy", which leaves the waiting out, and
-        "accuracy_by_step", (B, S)."""
-        right = (thoughts.at("most_certain").argmax(-1) == targets).float()  # (B, S)
+        "accuracy_by_step", (B, moves)."""
+        right = (thoughts.at("most_certain").argmax(-1) == targets).float()  # (B, moves)
         moving = (targets != WAIT).float()
         route_accuracy = (right * moving).sum(1) / moving.sum(1)
         return super().scores(thoughts, targets) | {"route_accuracy": route_accuracy, "accuracy_by_step": right}
