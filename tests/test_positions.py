@@ -60,7 +60,7 @@ def test_the_start_vector_is_learned_for_maps_only():
 
 def fourier(scale, x, y):
     """One scale at one point, term by term."""
-    phases = [float(fx) * x + float(fy) * y for fx, fy in scale.frequencies.weight]
+    phases = [float(fx) * x + float(fy) * y for fx, fy in scale.frequencies.weight.detach()]
     waves = torch.tensor([math.cos(p) for p in phases] + [math.sin(p) for p in phases]) / math.sqrt(256)
     first, gate, second, norm = scale.project
     assert isinstance(gate, torch.nn.GLU)

@@ -4,7 +4,7 @@ import torch
 
 import ctm
 from ctm import ConfigError, DataError
-from ctm.cli.options import settings_of, training_app
+from ctm.cli.options import settings_of, values_of, training_app
 from ctm.comparison.comparison import Comparison
 from tasks.arrays.data import SHAPES, experiment, samples, save
 
@@ -140,7 +140,8 @@ def test_the_command_line_and_comparisons_fit_before_a_run_is_made(tmp_path):
 
 
 def test_what_is_learned_is_no_option():
-    settings = settings_of(experiment().task)
+    task = experiment().task
+    settings = settings_of(type(task), values_of(task, ()))
     assert hasattr(settings, "train")
     assert not hasattr(settings, "learned")
 
