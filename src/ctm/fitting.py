@@ -99,7 +99,7 @@ def fit(
         DataError: if the data cannot be learned from.
         RunError: if the folder is not empty, or training was interrupted or diverged.
     """
-    task, model, plan = _parts(what)
+    task, model, settings = _parts(what)
     pairs = {"train": train, "validation": validation, "test": test}
     given = {name: _samples(name, pair) for name, pair in pairs.items() if pair is not None}
     folder = Path(run).absolute() / "data"
@@ -108,8 +108,8 @@ def fit(
     splits = task.split(given["train"], given.get("validation"), given.get("test"))
     task, model = task.fitted_to(splits, model)
     changes = training if iterations is None else training | {"iterations": iterations}
-    plan = TrainingConfig.from_dict(plan.to_dict() | changes, "training")
-    created = Run.create(run, Experiment(task, model, plan))
+    settings = TrainingConfig.from_dict(settings.to_dict() | changes, "training")
+    created = Run.create(run, Experiment(task, model, settings))
     folder.mkdir()
     for name, samples in given.items():
         np.savez(paths[name], x=samples.inputs, y=samples.targets)

@@ -25,5 +25,8 @@ def arrays() -> ctm.Experiment:
         output=Dense(32),
         answer_shape=task.answer_shape,
     )
-    plan = training(1000, learning_rate=1e-3, warmup=50, every=100, weight_decay=0.1)
-    return ctm.Experiment(task=task, model=model, training=plan)
+    return ctm.Experiment(
+        task=task,
+        model=model,
+        training=training(1000, learning_rate=1e-3, warmup=50, every=100, weight_decay=0.1),
+    )
