@@ -4,7 +4,7 @@ import torch
 
 import ctm
 from ctm import ConfigError, DataError
-from ctm.cli.options import settings_of, values_of, training_app
+from ctm.cli.options import settings_of, training_app, values_of
 from ctm.comparison.comparison import Comparison
 from tasks.arrays.data import SHAPES, experiment, samples, save
 
