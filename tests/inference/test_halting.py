@@ -232,3 +232,22 @@ def test_stepping_for_ever_takes_constant_memory():
         last = model(signs[0], ticks=40).logits[:, -1]
     assert len(sizes) == 1
     torch.testing.assert_close(model.readout(model.output.read(constant.output)), last, rtol=1e-4, atol=1e-5)
+
+
+def test_a_halting_rule_of_ones_own():
+    """Stops at the second tick whose answer is as certain as a rule of its own says, or after four."""
+    model = ctm.build("digits").eval()
+    images = torch.randn(7, 1, 8, 8)
+
+    def peaked(certainty, answers, ticks):
+        return (answers.softmax(-1).amax(-1) > 0.15) & (ticks >= 2)
+
+    found = ctm.think(model, images, until=peaked, max_ticks=4, answer="last", batch=3)
+    thoughts = model(images, ticks=4)
+    peak = thoughts.logits.softmax(-1).amax(-1) > 0.15  # (B, T)
+    for sample in range(7):
+        ticks = next((tick for tick in (2, 3) if peak[sample, tick - 1]), 4)
+        assert found.ticks[sample] == ticks
+        torch.testing.assert_close(found.answers[sample], thoughts.logits[sample, ticks - 1])
+    with pytest.raises(ValueError, match="expected a certainty as until, which says what is sure"):
+        ctm.think(model, images, until=peaked, answer="sure")

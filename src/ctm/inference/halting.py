@@ -4,8 +4,8 @@ Those that leave make room for others, so the batch stays full, of samples of di
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -26,10 +26,20 @@ class Answers(NamedTuple):
     index: Tensor  # (N,) int64, which of the inputs they answer, from 0
 
 
+HaltingRule = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From the highest certainty (B,) and the answers (B, *answer, C) so far, and the ticks (B,) thought since all of the
+input was shown, to who may stop, (B,) bool. It is called after every tick, on the device that computes."""
+
+
+def certain(until: float) -> HaltingRule:
+    """Stops once a certainty is reached."""
+    return lambda certainty, answers, ticks: certainty >= until
+
+
 def think(
     model: ContinuousThoughtMachine,
     inputs: Inputs,
-    until: float = 0.8,
+    until: float | HaltingRule = 0.8,
     max_ticks: int | None = None,
     answer: Rule = "most_certain",
     every: int = 1,
@@ -42,11 +52,11 @@ def think(
     Args:
         model: the machine; it is in evaluation mode meanwhile.
         inputs: (N, …) what the machine takes.
-        until: the certainty that is enough, above 0 and at most 1.
+        until: the certainty that is enough, above 0 and at most 1, or a halting rule of one's own.
         max_ticks: when a sample has to answer at the latest; by default the ticks of the configuration. As in the
             result, those at which the observer shows the input part by part do not count.
         answer: how to choose among the answers up to then, a rule of `Thoughts.answers`; the threshold of "sure" is
-            `until`.
+            `until`, which has to be a certainty then.
         every: look only after every so many ticks who is certain, which makes a GPU wait; must divide `max_ticks`.
             Ticks count from the start here, so that samples shown part by part may think a little longer.
         batch: how many samples are thought about at a time.
@@ -69,7 +79,7 @@ def think(
 def think_stream(
     model: ContinuousThoughtMachine,
     batches: Iterable[Inputs],
-    until: float = 0.8,
+    until: float | HaltingRule = 0.8,
     max_ticks: int | None = None,
     answer: Rule = "most_certain",
     every: int = 1,
@@ -92,10 +102,12 @@ def think_stream(
         ValueError: for an argument out of its range.
     """
     max_ticks = model.config.ticks if max_ticks is None else max_ticks
-    if not 0 < until <= 1:
-        raise ValueError(f"until = {until}: expected a certainty above 0 and at most 1")
+    if not callable(until) and not 0 < until <= 1:
+        raise ValueError(f"until = {until}: expected a certainty above 0 and at most 1, or a halting rule")
     if answer not in RULES:
         raise ValueError(f"answer = {answer!r}: expected one of {', '.join(RULES)}")
+    if callable(until) and answer == "sure":
+        raise ValueError("answer = 'sure': expected a certainty as until, which says what is sure")
     for name, value in {"max_ticks": max_ticks, "every": every, "batch": batch}.items():
         if value < 1:
             raise ValueError(f"{name} = {value}: expected at least 1")
@@ -128,22 +140,25 @@ def threshold_for_budget(certainty: Float[Tensor, "N T"], mean_ticks: float) -> 
 def _answers(
     model: ContinuousThoughtMachine,
     batches: Iterable[Inputs],
-    until: float,
+    until: float | HaltingRule,
     max_ticks: int,
     answer: Rule,
     every: int,
     batch: int,
 ) -> Iterator[Answers]:
     was_training = model.training
+    halts: Any = until if callable(until) else certain(until)
+    threshold = 1.0 if callable(until) else until
     model.eval()
     try:
         seen = 0
         for _, alike in itertools.groupby(batches, key=shapes):
-            pool = Pool(model, alike, batch, answer, until, seen)
+            pool = Pool(model, alike, batch, answer, threshold, seen)
             while pool.members is not None:
                 for _ in range(every):
                     pool.tick()
-                done = (pool.members.choice.highest >= until) & (pool.ages > 0) | (pool.ages >= max_ticks)  # (B,)
+                choice, ticks = pool.members.choice, pool.ages
+                done = halts(choice.highest, choice.answers, ticks) & (ticks > 0) | (ticks >= max_ticks)  # (B,)
                 places = done.nonzero().squeeze(1)
                 if len(places):
                     choice, ticks, index = pool.at(places)
