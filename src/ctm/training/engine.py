@@ -15,11 +15,11 @@ class Outcome:
     """How `train` ended."""
 
     iteration: int
-    """Steps done, over all sittings."""
+    """Steps done, over all sessions."""
     signal: int | None
     """The number of the signal that interrupted the run; nothing if it is finished."""
     best: float
-    """The best primary_metric score on the validation split."""
+    """The best score of the primary metric on the validation split."""
 
     @property
     def interrupted(self) -> bool:

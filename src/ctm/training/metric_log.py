@@ -66,7 +66,7 @@ class MetricLog:
 
     @property
     def seconds(self) -> float:
-        """How long the run took, over all sittings."""
+        """How long the run took, over all sessions."""
         return time.monotonic() - self._start
 
     def trained(self, metrics: dict[str, Any], samples: int) -> dict[str, Any]:

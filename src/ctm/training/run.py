@@ -183,7 +183,7 @@ class Run:
         return found[-1]
 
     def best(self) -> Checkpoint:
-        """The checkpoint of the best primary_metric score on the validation split.
+        """The checkpoint of the best primary metric on the validation split.
 
         Raises:
             RunError: if there is none.
