@@ -11,8 +11,8 @@ from torch import Tensor
 from ctm.errors import CTMError
 from ctm.inputs import as_tuple
 from ctm.tasks.base import Batch, Split, Task, TaskConfig
+from ctm.tasks.checks import TaskError, check_batch, check_loss, check_scores
 from ctm.thoughts import Thoughts
-from ctm.training.checks import TaskError, check_batch, check_loss, check_scores
 
 
 def check_task(task: Task | TaskConfig, size: int = 8) -> None:

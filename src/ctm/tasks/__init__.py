@@ -4,9 +4,9 @@ import importlib
 import pkgutil
 
 from ctm.errors import DataError
-from ctm.tasks.base import Batch, Split, Task, TaskConfig
+from ctm.tasks.base import Batch, Rows, Split, Task, TaskConfig
 
-__all__ = ["Batch", "DataError", "Split", "Task", "TaskConfig", "folders", "load"]
+__all__ = ["Batch", "DataError", "Rows", "Split", "Task", "TaskConfig", "folders", "load"]
 
 
 def folders() -> list[str]:

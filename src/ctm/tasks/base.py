@@ -1,7 +1,7 @@
 """What the training engine asks of a task: batches, a loss, scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -13,6 +13,7 @@ from ctm.errors import DataError
 from ctm.inputs import Inputs, slice_batch
 from ctm.losses import LossConfig, TwoTickLoss
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
+from ctm.tasks.checks import check_batch
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -30,6 +31,20 @@ class Batch(NamedTuple):
     targets: Tensor  # (B, *answer)
 
 
+class Rows(NamedTuple):
+    """Some samples of a training batch: those of a process, or of a micro-batch."""
+
+    seed: int
+    """Of the training."""
+    iteration: int
+    size: int
+    """Samples of the whole batch, over all processes."""
+    start: int
+    """The first of these samples in it."""
+    stop: int
+    """The one after the last."""
+
+
 @dataclass(frozen=True)
 class TaskConfig(Config):
     """Base of the tasks: where data come from and what a good answer is."""
@@ -39,8 +54,8 @@ class TaskConfig(Config):
 
     @property
     @abstractmethod
-    def answer_shape(self) -> tuple[int, ...]:
-        """(*answer, C), the shape of the logits that a model must give at a tick."""
+    def answer_shape(self) -> tuple[int, ...] | None:
+        """(*answer, C), the shape of the logits that a model must give at a tick; nothing if only the data say it."""
 
     def check(self, model: MachineConfig, ticks: int) -> None:
         """Raises `ConfigError` if a machine cannot do the task, or not in so few ticks; its answers have the shape."""
@@ -80,8 +95,29 @@ class Task(ABC):
         """The training batch of an iteration, of exactly `size` samples."""
 
     @abstractmethod
-    def evaluation(self, split: Split, size: int) -> Iterator[Batch]:
-        """The fixed evaluation samples of a split, in batches of at most `size`, in the same order every time."""
+    def evaluation(self, split: Split, size: int) -> Iterable[Batch]:
+        """The fixed evaluation samples of a split, in batches of at most `size`, in the same order every time.
+
+        What has a length and gives a batch for its number (a `Sequence`) is read by several processes at a time.
+        """
+
+    def part(self, rows: Rows) -> Batch:
+        """Some rows of a training batch, as worker processes read them ahead: by default drawn as a whole and cut.
+
+        A task whose samples take time to read reads only these. Pictures may still be bytes: `augmented` comes after.
+        """
+        batch = self.batch(rows.seed, rows.iteration, rows.size)
+        check_batch(self, batch, "batch", rows.size)
+        return slice_batch(batch, rows.start, rows.stop)
+
+    def augmented(self, part: Batch, rows: Rows) -> Batch:
+        """What the model learns from, made of `part` on the model's device: by default the same.
+
+        Args:
+            part: what `part` gave for these rows, or for more of the batch, and then cut to these.
+            rows: which these are; a sample is augmented alike, however the batch is cut.
+        """
+        return part
 
     def loss(self, thoughts: Thoughts, targets: Tensor) -> Tensor:
         """What training minimises, (): the configured loss."""

@@ -7,8 +7,8 @@
 """
 
 from ctm.errors import RunError
+from ctm.tasks.checks import TaskError
 from ctm.training.checkpoint import Checkpoint
-from ctm.training.checks import TaskError
 from ctm.training.clipping import Clipping, NoClipping, NormClipping, QuantileClipping
 from ctm.training.config import AdamW, Experiment, TrainingConfig
 from ctm.training.engine import Outcome, train

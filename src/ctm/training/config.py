@@ -72,6 +72,8 @@ class TrainingConfig(Config):
     """Processes of a machine, one for each device; several train data-parallel."""
     nodes: int = 1
     """Machines."""
+    workers: int = 0
+    """Processes beside each that trains, which read its batches ahead; 0 to read them when they are needed."""
     seed: int = 0
     """Seed of the initial weights, the neuron pairs (unless they have a seed of their own), the batches and dropout."""
     log_every: int = 100
@@ -91,6 +93,7 @@ class TrainingConfig(Config):
             self.require(getattr(self, name) >= 1, name, "at least 1")
         for name in ("batch_size", "evaluation_batch"):
             self.require(getattr(self, name) <= MOST_SAMPLES, name, f"at most {MOST_SAMPLES}")
+        self.require(self.workers >= 0, "workers", "0 or more")
         self.require(self.least_ticks is None or self.least_ticks >= 1, "least_ticks", "at least 1, or nothing")
         parts = self.accumulate * self.devices * self.nodes
         expected = f"a multiple of accumulate * devices * nodes = {parts}"
@@ -110,7 +113,7 @@ class Experiment(Config):
 
     def validate(self) -> None:
         has, wanted = self.model.readout.shape, self.task.answer_shape
-        if has != wanted:
+        if wanted is not None and has != wanted:
             raise ConfigError(
                 f"model.readout = {self.model.readout.to_dict()}: the task {self.task.kind!r} as configured needs "
                 f"classes: {wanted[-1]}, answer: {list(wanted[:-1])}"

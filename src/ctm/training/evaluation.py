@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from ctm.inputs import tree_map
 from ctm.kernels.precision import widest
 from ctm.tasks.base import Batch, Split, Task
-from ctm.training.checks import TaskError, check_batch, check_loss, check_scores
+from ctm.tasks.checks import TaskError, check_loss, check_scores
 from ctm.training.devices import reduced
+from ctm.training.loading import evaluation_batches
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, task: Task, split: Split, batch_size: int = 256, fabric: "Fabric | None" = None
+    model: nn.Module,
+    task: Task,
+    split: Split,
+    batch_size: int = 256,
+    fabric: "Fabric | None" = None,
+    workers: int = 0,
 ) -> dict[str, float | list[float]]:
     """Averages the loss and the task's scores over the samples of a split.
 
@@ -29,6 +35,7 @@ def evaluate(
         split: "train", "validation" or "test".
         batch_size: samples of a forward pass.
         fabric: whose precision to use, and whose processes share the work; without it, fp32 in this process.
+        workers: processes that read ahead, where the task gives batches by their number.
 
     Returns:
         "loss" and every score of `task.scores`, each averaged over samples; scores by tick are lists.
@@ -42,21 +49,20 @@ def evaluate(
     was_training = model.training
     model.eval()
     try:
-        for number, batch in enumerate(task.evaluation(split, batch_size)):
-            check_batch(task, batch, f"evaluation({split!r})")
-            samples += len(batch.targets)
-            mine = number % processes == rank
-            if mine or number == 0:  # the first batch tells every process which scores there are
-                with fabric.autocast() if fabric else contextlib.nullcontext():
-                    sums = _sums(model, task, batch)
-                totals = {name: totals.get(name, 0) + value * mine for name, value in sums.items()}
+        for batch, mine in evaluation_batches(task, split, batch_size, workers, rank, processes):
+            with fabric.autocast() if fabric else contextlib.nullcontext():
+                sums = _sums(model, task, batch)
+            totals = {name: totals.get(name, 0) + value * mine for name, value in sums.items()}
+            samples += len(batch.targets) * mine
     finally:
         model.train(was_training)
-    if not samples:
+    if not totals:
         raise TaskError(f"{type(task).__name__}.evaluation({split!r}) has no samples; expected at least one")
+    everything = totals["loss"].new_tensor(samples)
     if fabric:
+        everything = reduced(fabric, everything, "sum")
         totals = {name: reduced(fabric, total, "sum") for name, total in totals.items()}
-    return {name: (total / samples).tolist() for name, total in totals.items()}
+    return {name: (total / everything).tolist() for name, total in totals.items()}
 
 
 def _sums(model: nn.Module, task: Task, batch: Batch) -> dict[str, Tensor]:

@@ -92,7 +92,8 @@ class Session:
 
     def _scores(self, model: nn.Module, split: Split, **which: str) -> dict[str, Any]:
         """Evaluates on a split, and writes the scores down."""
-        scores = evaluate(model, self._task, split, self._config.evaluation_batch, self._fabric)
+        config = self._config
+        scores = evaluate(model, self._task, split, config.evaluation_batch, self._fabric, config.workers)
         line = {"iteration": self._trainer.iteration, "split": split} | which | scores
         self._progress.show(self._log.evaluated(line))
         return scores

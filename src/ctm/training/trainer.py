@@ -1,6 +1,6 @@
 """What learns: the model, its optimiser and its clipping, and one step of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,12 +9,13 @@ from torch import Tensor
 from ctm.errors import RunError
 from ctm.inputs import Inputs, slice_batch
 from ctm.randomness import generator, seed_from
-from ctm.tasks.base import Batch, Task
+from ctm.tasks.base import Batch, Rows, Task
+from ctm.tasks.checks import check_loss
 from ctm.thoughts import Thoughts
 from ctm.training.checkpoint import Checkpoint
-from ctm.training.checks import check_batch, check_loss
 from ctm.training.config import Experiment
 from ctm.training.devices import reduced
+from ctm.training.loading import training_batches
 from ctm.transforms.compilation import compile_tick
 from ctm.transforms.recomputation import recompute
 
@@ -51,6 +52,7 @@ class Trainer:
         self._model, self._optimizer = fabric.setup(self.model, config.optimizer.build(self.model))
         self._model.train()
         self._clipper = config.clipping.build(list(self.model.parameters()))
+        self._batches: Iterator[Batch] | None = None
         self._failed = torch.tensor(0, device=fabric.device)  # first step of infinite loss, counted from 1
 
     @property
@@ -72,11 +74,10 @@ class Trainer:
         learning_rate = self.learning_rate
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        batch = self.task.batch(config.seed, self.iteration, config.batch_size)
-        check_batch(self.task, batch, "batch", config.batch_size)
+        batch = self._next_batch()
         measured = []
         for part in range(config.accumulate):
-            inputs, targets = fabric.to_device(self._part(batch, part))
+            inputs, targets = self._part(batch, part)
             torch.manual_seed(seed_from(config.seed, "dropout", self.iteration, fabric.global_rank, part))
             with fabric.no_backward_sync(self._model, enabled=part + 1 < config.accumulate):
                 thoughts = self._model(inputs, ticks=self._ticks(inputs))
@@ -148,11 +149,23 @@ class Trainer:
         ticks = int(torch.randint(self.config.least_ticks, self.model.config.ticks + 1, (), generator=source))
         return self.model.observer.shown(inputs) + ticks
 
+    def _next_batch(self) -> Batch:
+        """The samples of this process in this iteration."""
+        if self._batches is None:
+            fabric = self.fabric
+            pin = fabric.device.type == "cuda"
+            place = fabric.global_rank, fabric.world_size
+            self._batches = training_batches(self.task, self.config, self.iteration, *place, pin)
+        return next(self._batches)
+
     def _part(self, batch: Batch, part: int) -> Batch:
-        """The samples of a micro-batch of this process."""
-        size = len(batch.targets) // (self.fabric.world_size * self.config.accumulate)
-        start = (self.fabric.global_rank * self.config.accumulate + part) * size
-        return slice_batch(batch, start, start + size)
+        """A micro-batch of this process, on its device, augmented."""
+        config, rank = self.config, self.fabric.global_rank
+        size = len(batch.targets) // config.accumulate
+        start = (rank * config.accumulate + part) * size
+        rows = Rows(config.seed, self.iteration, config.batch_size, start, start + size)
+        samples = self.fabric.to_device(slice_batch(batch, part * size, (part + 1) * size))
+        return self.task.augmented(samples, rows)
 
     def _watch(self, loss: Tensor) -> None:
         """Remembers a loss that is not finite, without waiting for the device."""

@@ -7,14 +7,13 @@ from torch import Tensor
 
 from ctm.errors import RunError
 from ctm.inputs import as_tuple
-from ctm.tasks.base import Task
 
 
 class TaskError(RunError):
     """A task returned what training and evaluation cannot use; the message names its method, and what is expected."""
 
 
-def check_batch(task: Task, batch: Any, method: str, size: int | None = None) -> None:
+def check_batch(task: Any, batch: Any, method: str, size: int | None = None) -> None:
     """Raises `TaskError` unless there are as many inputs as targets, at least one, and `size` if that is given."""
     try:
         inputs, targets = batch
@@ -29,7 +28,7 @@ def check_batch(task: Task, batch: Any, method: str, size: int | None = None) ->
         raise _error(task, method, f"returned {counts.pop()} samples", expected)
 
 
-def check_loss(task: Task, loss: Any, learns: bool) -> None:
+def check_loss(task: Any, loss: Any, learns: bool) -> None:
     """Raises `TaskError` unless a loss is a single floating number, with a gradient if the model `learns`."""
     if not isinstance(loss, Tensor) or loss.dim() or not loss.is_floating_point():
         raise _error(task, "loss", f"returned {_shown(loss)}", "a floating tensor (), the mean over samples")
@@ -37,7 +36,7 @@ def check_loss(task: Task, loss: Any, learns: bool) -> None:
         raise _error(task, "loss", "returned a tensor without a gradient", "one computed from thoughts.logits")
 
 
-def check_scores(task: Task, scores: Any, samples: int) -> None:
+def check_scores(task: Any, scores: Any, samples: int) -> None:
     """Raises `TaskError` unless scores are tensors (B,) or (B, T) by name, with those that training needs."""
     if not isinstance(scores, Mapping):
         raise _error(task, "scores", f"returned {_shown(scores)}", "a dictionary of tensors (B,) or (B, T)")
@@ -51,7 +50,7 @@ def check_scores(task: Task, scores: Any, samples: int) -> None:
         raise _error(task, "scores", f"has no {name!r} of shape (B,), but {known}", "the task's primary_metric")
 
 
-def _error(task: Task, method: str, found: str, expected: str) -> TaskError:
+def _error(task: Any, method: str, found: str, expected: str) -> TaskError:
     return TaskError(f"{type(task).__name__}.{method} {found}; expected {expected}")
 
 
