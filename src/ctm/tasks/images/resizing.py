@@ -36,8 +36,9 @@ def resize_boxes(
     top, left, height, width = boxes.unbind(1)
     across = _weights(left, width, size[1], pictures.shape[3]).to(pictures.device)  # (B, w, W)
     down = _weights(top, height, size[0], pictures.shape[2]).to(pictures.device)  # (B, h, H)
-    narrow = _rounded(pictures.float() @ across.unsqueeze(1).mT)  # (B, C, H, w)
-    return _rounded(down.unsqueeze(1) @ narrow).byte()  # (B, C, h, w)
+    narrow = _rounded(pictures.float().flatten(1, 2) @ across.mT)  # (B, C H, w)
+    channels = narrow.unflatten(1, pictures.shape[1:3]).unbind(1)  # each (B, H, w)
+    return torch.stack([_rounded(down @ channel).byte() for channel in channels], dim=1)  # (B, C, h, w)
 
 
 def centre_crop(pictures: UInt8[Tensor, "B C H W"], size: int) -> UInt8[Tensor, "B C _size _size"]:
@@ -55,14 +56,15 @@ def centre_crop(pictures: UInt8[Tensor, "B C H W"], size: int) -> UInt8[Tensor, 
 
 def _weights(start: Tensor, length: Tensor, size: int, pixels: int) -> Float[Tensor, "_boxes _size _pixels"]:
     """What each of `pixels` in a row adds to each of `size` new ones, which share the part from `start`, (B,)."""
-    start, length = start.double()[:, None, None], length.double()[:, None, None]  # (B, 1, 1)
+    start, length = start.double()[:, None], length.double()[:, None]  # (B, 1)
     scale = length / size
+    centre = (start + (torch.arange(size) + 0.5) * scale).float().unsqueeze(2)  # (B, size, 1)
+    start, length, scale = (part.float().unsqueeze(2) for part in (start, length, scale))  # (B, 1, 1)
     place = torch.arange(pixels) + 0.5  # (pixels,)
-    centre = start + (torch.arange(size).double()[:, None] + 0.5) * scale  # (B, size, 1)
-    weights = (1 - (place - centre).abs() / scale.clamp_min(1)).clamp_min(0)  # (B, size, pixels)
-    weights = weights * ((place > start) & (place < start + length))
-    return (weights / weights.sum(-1, keepdim=True) * _ONE).round().float() / _ONE
+    weights = (place - centre).abs_().div_(scale.clamp_min(1)).neg_().add_(1).clamp_min_(0)  # (B, size, pixels)
+    weights *= (place > start) & (place < start + length)
+    return weights.div_(weights.sum(-1, keepdim=True) / _ONE).round_().div_(_ONE)
 
 
 def _rounded(pixels: Tensor) -> Tensor:
-    return (pixels + 0.5).floor().clamp(0, 255)
+    return pixels.add_(0.5).floor_().clamp_(0, 255)
