@@ -117,3 +117,14 @@ def test_operations_of_parity_are_those_of_its_formulas(monkeypatch: pytest.Monk
     for machine, products, more in (("ours", ours, again), ("oracle", oracle, 0)):
         # forward, and backward for both factors, save that positions are no function of anything learned
         assert operations(parity, machine) == 2 * (3 * products + more + 2 * positions)
+
+
+def test_augmentations_have_a_line_each() -> None:
+    printed = run("augmentation.py", "--side", "8", "--batch", "4", "--repeats", "1")
+    assert re.findall(r"^\| ([a-z_, ]+) \| [\d,]+ \|$", printed, re.MULTILINE) == [
+        "crop",
+        "flip",
+        "crop, flip",
+        "resized_crop",
+        "auto_augment",
+    ]

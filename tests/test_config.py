@@ -84,6 +84,31 @@ def test_lists_become_tuples():
     assert hash(square) == hash(Square(1, (4, 5)))
 
 
+@dataclass(frozen=True)
+class Wall(Config):
+    shapes: tuple[Shape, ...] = ()
+
+
+def test_lists_of_parts_are_read_and_written_in_order():
+    wall = Wall((Circle(2.0), Square(3), Circle(0.5)))
+    data = {"shapes": [{"kind": "circle", "radius": 2.0}, {"kind": "square", "side": 3, "holes": []}]}
+    assert Wall(wall.shapes[:2]).to_dict() == data
+    assert Wall.from_dict(yaml.safe_load(to_yaml(wall))) == wall
+    assert Wall.from_dict({"shapes": []}) == Wall()
+
+
+def test_what_is_wrong_in_a_list_of_parts_is_found():
+    for part, message in (
+        ({"kind": "square", "side": 0}, r"^shapes\[1\]\.side = 0: expected at least 1$"),
+        ({"kind": "square"}, r"^shapes\[1\]\.side: missing; it has no default$"),
+        ({"kind": "cube"}, r"^shapes\[1\]: kind = 'cube': unknown; expected one of circle, square;"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            Wall.from_dict({"shapes": [{"kind": "circle"}, part]})
+    with pytest.raises(ConfigError, match=r"^shapes = \('round',\): expected a list of Shape$"):
+        Wall(("round",))
+
+
 @pytest.mark.parametrize(("written", "number"), [("1e-4", 1e-4), ("2", 2), ("0.5", 0.5), ("3E5", 3e5)])
 def test_numbers_that_yaml_takes_for_text_are_read(written, number):
     assert Circle.from_dict(yaml.safe_load(f"radius: {written}")).radius == number

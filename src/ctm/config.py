@@ -238,6 +238,13 @@ def part_class(hint: Any) -> type[Config] | None:
     return parts[0] if parts else None
 
 
+def item_class(hint: Any) -> type[Config] | None:
+    """The class of the parts of which a field of this type holds a list; nothing for a field of anything else."""
+    lists = [each for each in _alternatives(hint) if typing.get_origin(each) is tuple]
+    items = [part_class(item) for each in lists for item in typing.get_args(each)]
+    return next((item for item in items if item is not None), None)
+
+
 def fits(value: Any, hint: Any) -> bool:
     """Whether a field of this type takes a value, a part among them as what `to_dict` gives."""
     try:
@@ -286,7 +293,11 @@ def _parse(value: Any, hint: Any, where: str) -> Any:
             return value if isinstance(value, Config) else alternative.from_dict(value, where)
         if typing.get_origin(alternative) is tuple and isinstance(value, list):
             items = [item for item in typing.get_args(alternative) if item is not Ellipsis]
-            return tuple(_parse(item, items[min(number, len(items) - 1)], where) for number, item in enumerate(value))
+            hints = [items[min(number, len(items) - 1)] for number in range(len(value))]
+            return tuple(
+                _parse(item, hint, f"{where}[{number}]")
+                for number, (item, hint) in enumerate(zip(value, hints, strict=True))
+            )
         if alternative is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as a string
             try:
                 return float(value)

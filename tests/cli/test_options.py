@@ -21,6 +21,8 @@ from ctm.cli.options import (
     with_settings,
 )
 from ctm.config import _MEMBERS, to_yaml
+from ctm.tasks.digits import Digits
+from ctm.tasks.images import Augmentation, Crop, Flip
 
 TRAINABLE = [name for name in ctm.presets() if isinstance(ctm.preset(name), ctm.Experiment)]
 
@@ -132,6 +134,60 @@ def test_a_part_of_another_kind_is_that_of_yaml(preset, arguments, path, part):
     expected = in_yaml(preset, path, **part)
     assert parsed(preset, *arguments) == expected
     assert with_options(preset, arguments) == expected
+
+
+@pytest.fixture
+def with_parts(monkeypatch, tmp_path):
+    """A file of an experiment whose task has a list of parts."""
+    monkeypatch.setattr("ctm.config._MEMBERS", dict(_MEMBERS))
+
+    @dataclasses.dataclass(frozen=True)
+    class WithParts(Digits.Config, kind="with_parts_for_this_test"):
+        """Digits that are augmented."""
+
+        augmentations: tuple[Augmentation, ...] = ()
+        """What is done to pictures."""
+
+    path = tmp_path / "experiment.yaml"
+    path.write_text(to_yaml(ctm.preset("digits").replace(task=WithParts(augmentations=(Crop(2),)))))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], (Crop(2),)),
+        (["--task.augmentations", "flip", "crop", "--task.shift", "1"], (Flip(), Crop())),
+        (["--task.augmentations={kind: flip, probability: 0.1}"], (Flip(0.1),)),
+        (["--task.augmentations", "{kind: crop, padding: 1, border: reflect}", "flip"], (Crop(1, "reflect"), Flip())),
+        (["--task.augmentations", "--task.shift", "1"], ()),
+    ],
+)
+def test_the_parts_of_a_list_are_words(with_parts, arguments, parts):
+    assert with_options(with_parts, arguments).task.augmentations == parts
+    experiments, _ = experiments_of([with_parts, *arguments])
+    assert [experiment.task.augmentations for experiment in experiments.values()] == [parts]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["flip", "crop_"], r"task\.augmentations\[1\]: kind = 'crop_': unknown; expected one of auto_augment, crop"),
+        (["{kind: crop, paddin: 1}"], r"task\.augmentations\[0\]\.paddin: no such field; did you mean 'padding'"),
+        (["{kind: crop"], r"Invalid value for --task\.augmentations: not YAML: while parsing a flow mapping"),
+    ],
+)
+def test_what_is_wrong_with_a_part_of_a_list_is_said(with_parts, words, message):
+    with pytest.raises(ConfigError, match=message):
+        with_options(with_parts, ["--task.augmentations", *words])
+
+
+def test_the_help_shows_the_parts_of_a_list_as_they_are_given(with_parts):
+    training_app(with_parts).help_print([], console=Console(file=(stream := io.StringIO()), width=400))
+    shown = " ".join(stream.getvalue().split())
+    assert "[default: '{kind: crop, padding: 2, border: zeros}']" in shown
+    words = ["--task.augmentations", "{kind: crop, padding: 2, border: zeros}"]
+    assert with_options(with_parts, words) == load_experiment(with_parts)
 
 
 def test_a_value_that_does_not_fit_the_field_of_the_other_kind_is_not_kept(monkeypatch):

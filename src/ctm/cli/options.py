@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import docstring_parser
-from cyclopts import App, CycloptsError, Group, Parameter
+import yaml
+from cyclopts import App, CycloptsError, Group, Parameter, Token
 
-from ctm.config import Config, fits, part_class, read_yaml
+from ctm.config import Config, fits, item_class, part_class, read_yaml
 from ctm.errors import ConfigError
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -243,8 +244,33 @@ def settings_of(cls: type[Config], values: dict[str, Any], sections: dict[str, s
             made = settings_of(part, {} if value is MISSING else value)
             fields.append(_field(field.name, made, made(), helped.get(field.name), **section))
         else:
-            fields.append(_field(field.name, hints[field.name], value, helped.get(field.name), **section))
+            words = _OF_PARTS if item_class(hints[field.name]) else {}
+            fields.append(_field(field.name, hints[field.name], value, helped.get(field.name), **section, **words))
     return _made(cls, fields)
+
+
+def _read_parts(_: Any, words: Sequence[Token]) -> list[Any]:
+    """The parts of a list, each a word: its kind, or kind and fields as in YAML, such as "{kind: crop, padding: 2}"."""
+    try:
+        parts = [yaml.safe_load(word.value) for word in words]
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {' '.join(str(error).split())}") from None
+    return [{"kind": part} if isinstance(part, str) else part for part in parts]
+
+
+def _show_parts(parts: tuple[Config, ...]) -> str:
+    """What to write for these parts."""
+    fields = [yaml.safe_dump(part.to_dict(), default_flow_style=True, sort_keys=False, width=1000) for part in parts]
+    return " ".join(f"'{text.strip()}'" for text in fields) or "none"
+
+
+_OF_PARTS: dict[str, Any] = {
+    "converter": _read_parts,
+    "show_default": _show_parts,
+    "n_tokens": -1,  # as many as there are
+    "accepts_keys": False,
+}
+"""How a list of parts is given on the command line."""
 
 
 def _field(name: str, hint: Any, default: Any, text: str | None, **others: Any) -> Any:
