@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ctm.tasks.digits import Digits
 from cyclopts import CycloptsError
 from rich.console import Console
 
@@ -21,7 +22,6 @@ from ctm.cli.options import (
     with_settings,
 )
 from ctm.config import _MEMBERS, to_yaml
-from ctm.tasks.digits import Digits
 from ctm.tasks.images import Augmentation, Crop, Flip
 
 TRAINABLE = [name for name in ctm.presets() if isinstance(ctm.preset(name), ctm.Experiment)]

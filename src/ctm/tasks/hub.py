@@ -1,28 +1,33 @@
 """Data sets from the Hugging Face hub."""
 
+from pathlib import Path
 from typing import Any
 
 from ctm.errors import DataError
 
 
 def fetch(name: str, otherwise: str) -> Any:
-    """The splits of a data set on the hub, or of a local folder that the package `datasets` reads.
+    """The splits of a data set on the hub, or of what the library `datasets` reads on this machine.
 
     Args:
-        name: of the data set.
+        name: of the data set; or a folder, or a Parquet file, whose only split is then "train".
         otherwise: what else to do, for the error.
 
     Raises:
         DataError: if the data set cannot be had.
     """
     try:
-        import datasets  # ty: ignore[import-not-found]
+        import datasets
     except ImportError as error:
         raise DataError(
-            f"{name}: fetching it needs the package 'datasets': pip install 'continuous-thought-machines[hub]'; "
+            f"{name}: reading it needs the package 'datasets': pip install 'continuous-thought-machines[hub]'; "
             f"or {otherwise}"
         ) from error
     try:
+        if Path(name).is_file():
+            return datasets.load_dataset("parquet", data_files={"train": name})
         return datasets.load_dataset(name)
     except Exception as error:  # the library raises many kinds, with and without a network
-        raise DataError(f"{name}: not to be had from the hub ({type(error).__name__}: {error}); {otherwise}") from error
+        what = "cannot be read" if Path(name).exists() else "no such folder here, and not to be had from the hub"
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"{name}: {what} ({reason}); {otherwise}") from error

@@ -53,19 +53,3 @@ class InMemoryTask(Task):
     def inputs(self, stored: Tensor) -> Tensor:
         """What the model sees of stored samples (B, …): by default the same."""
         return stored
-
-
-def holdout(samples: Batch, share: float, seed: int) -> tuple[Batch, Batch]:
-    """Splits samples at random into those to keep and those to hold out, about `share` of them.
-
-    Raises:
-        DataError: if no sample would be left, or none held out.
-    """
-    order = shuffled(len(samples.inputs), seed, 0, len(samples.inputs))
-    held = round(share * len(order))
-    if not 0 < held < len(order):
-        raise DataError(
-            f"a share of {share} of {len(order)} samples: {held} held out, {len(order) - held} left; "
-            "expected at least one of each"
-        )
-    return Batch(*(part[order[held:]] for part in samples)), Batch(*(part[order[:held]] for part in samples))

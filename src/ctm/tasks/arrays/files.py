@@ -84,7 +84,7 @@ def _read_csv(path: Path) -> tuple[list[str], dict[str, Sequence[Any]]]:
 
 def _read_parquet(path: Path) -> tuple[list[str], dict[str, Sequence[Any]]]:
     try:
-        from pyarrow import ArrowException, parquet  # ty: ignore[import-not-found]
+        from pyarrow import ArrowException, parquet
     except ImportError:
         raise DataError(
             f"{path}: to read Parquet takes pyarrow: pip install 'continuous-thought-machines[parquet]'"

@@ -16,8 +16,8 @@ from ctm.errors import ConfigError, DataError
 from ctm.inputs import Inputs
 from ctm.machine import MachineConfig
 from ctm.randomness import shuffled
+from ctm.tasks.adaptation import adapted
 from ctm.tasks.arrays import files
-from ctm.tasks.arrays.machine import adapted
 from ctm.tasks.arrays.samples import Label, Samples, encoded, numbers
 from ctm.tasks.base import Batch, Split, Task, TaskConfig
 from ctm.tasks.in_memory import InMemoryTask
@@ -91,8 +91,8 @@ class Arrays(Task):
                 self.require(0 < getattr(self, name) < 1, name, "between 0 and 1")
 
         @property
-        def answer_shape(self) -> tuple[int, ...]:
-            return (2,) if self.learned is None else (*self.learned.answer, len(self.learned.classes))
+        def answer_shape(self) -> tuple[int, ...] | None:
+            return None if self.learned is None else (*self.learned.answer, len(self.learned.classes))
 
         def check(self, model: MachineConfig, ticks: int) -> None:
             if self.learned is not None and model.backbone.adapted(self.learned.channels_first) != model.backbone:
@@ -140,8 +140,8 @@ class Arrays(Task):
             learned = _learn(splits.train)
             for samples in splits:
                 _tensors(samples, learned)
-            task = self.replace(learned=learned)
-            return task, adapted(model, learned.channels_first, task.answer_shape)
+            answer_shape = (*learned.answer, len(learned.classes))
+            return self.replace(learned=learned), adapted(model, learned.channels_first, answer_shape)
 
         def build(self) -> "Arrays":
             return Arrays(self)

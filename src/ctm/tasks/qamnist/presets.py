@@ -5,7 +5,7 @@ import functools
 import ctm
 from ctm.recipes import machine, training
 from ctm.registry import register
-from ctm.tasks.digits.task import Digits
+from ctm.tasks.images.known import DIGITS
 from ctm.tasks.qamnist.task import QuestionsAboutDigits
 from ctm.tasks.variants import at_last_tick, register_variants, with_snapshots
 
@@ -15,7 +15,7 @@ def quick() -> ctm.Experiment:
     """Questions about one or two digits of 8x8 pixels, no download: ten minutes on a laptop."""
     return ctm.Experiment(
         task=QuestionsAboutDigits.Config(
-            images=Digits.Config(shift=1), resolution=8, digits=(1, 2), operations=(1, 2), evaluation_samples=256
+            images=DIGITS, resolution=8, digits=(1, 2), operations=(1, 2), evaluation_samples=256
         ),
         model=model(repeats=2, neurons=256, memory=6, hidden=8, widths=(32, 64), pools=(False, True)),
         training=training(8000, learning_rate=1e-3, warmup=200, every=500, weight_decay=0.01),

@@ -14,8 +14,8 @@ from ctm.machine import ContinuousThoughtMachine, MachineConfig
 from ctm.observers.scheduled import Scheduled
 from ctm.randomness import generator
 from ctm.tasks.base import Batch, Split, Task, TaskConfig
-from ctm.tasks.mnist import Mnist
-from ctm.tasks.pictures import PictureTask, PictureTaskConfig
+from ctm.tasks.images.known import MNIST
+from ctm.tasks.images.task import Images
 from ctm.tasks.qamnist.questions import OPERATORS, draw_questions, parse_question, results
 from ctm.thoughts import Thoughts
 
@@ -35,7 +35,7 @@ class QuestionsAboutDigits(Task):
     class Config(TaskConfig, kind="qamnist"):
         """Questions about handwritten digits."""
 
-        images: PictureTaskConfig = Mnist.Config()
+        images: Images.Config = MNIST
         """Where the digits come from."""
         resolution: int = 32
         """Sides of the pictures after resizing."""
@@ -69,10 +69,11 @@ class QuestionsAboutDigits(Task):
 
         def build(self) -> "QuestionsAboutDigits":
             images = self.images.build()
-            assert isinstance(images, PictureTask)
+            if images.learned.classes != tuple(map(str, range(10))):
+                raise DataError(f"{self.images.data}: classes {', '.join(images.learned.classes)}: expected 0 to 9")
             return QuestionsAboutDigits(self, images)
 
-    def __init__(self, config: "QuestionsAboutDigits.Config", images: PictureTask) -> None:
+    def __init__(self, config: "QuestionsAboutDigits.Config", images: Images) -> None:
         self.config = config
         self.images = images
 
@@ -95,9 +96,9 @@ class QuestionsAboutDigits(Task):
     def questions(self, which: Split, digits: int, operations: int, count: int, size: int) -> Iterator[Batch]:
         """Fixed questions of a split about so many digits, with so many operations, in batches of at most `size`."""
         source = generator("questions", which, digits, operations)
-        samples = self.images.splits[which]
-        chosen = torch.randint(len(samples.targets), (count, digits), generator=source)
-        batch = self._ask(self._pictures(which, chosen.flatten()), samples.targets[chosen], operations, source)
+        chosen = torch.randint(self.images.count(which), (count, digits), generator=source)
+        pictures, labels = self.images.chosen(which, chosen.flatten())
+        batch = self._ask(pictures, labels.view(count, digits), operations, source)
         for part in split((*batch.inputs, batch.targets), size):
             *inputs, targets = part
             yield Batch(tuple(inputs), targets)
@@ -108,7 +109,7 @@ class QuestionsAboutDigits(Task):
         "3 17 5: 0 + 2" shows the test pictures 3, 17 and 5, and asks for the first plus the third.
         """
         chosen, _, question = text.rpartition(":")
-        count = len(self.images.splits["test"].targets)
+        count = self.images.count("test")
         words = chosen.split()
         if not words:
             symbols = parse_question(question, digits=count)
@@ -120,7 +121,7 @@ class QuestionsAboutDigits(Task):
             raise DataError(
                 f"{chosen.strip()!r}: expected indices of test pictures, 0 to {count - 1}, before the colon"
             )
-        pictures = self._resized(self._pictures("test", torch.tensor(indices)))
+        pictures = self._resized(self.images.chosen("test", torch.tensor(indices)).inputs)
         return pictures.unsqueeze(0), symbols
 
     def format_answer(self, answer: Tensor) -> str:
@@ -149,9 +150,6 @@ class QuestionsAboutDigits(Task):
         question = draw_questions(*labels.shape, operations, source)
         pictures = self._resized(pictures).unflatten(0, labels.shape)  # (B, n, 1, H, W)
         return Batch((pictures, question), results(question, labels)[:, -1])
-
-    def _pictures(self, which: Split, indices: Tensor) -> Tensor:
-        return self.images.inputs(self.images.splits[which].inputs[indices])
 
     def _resized(self, pictures: Tensor) -> Tensor:
         size = (self.config.resolution,) * 2

@@ -2,7 +2,7 @@ import pytest
 
 import ctm
 from ctm import ConfigError
-from ctm.tasks.arrays.machine import adapted
+from ctm.tasks.adaptation import adapted
 from tasks.arrays.data import experiment
 
 MACHINE = experiment().model

@@ -1,0 +1,139 @@
+"""Data sets in the schema of the Hugging Face hub: rows with a picture and a label, read by the library `datasets`."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ctm.errors import DataError
+from ctm.tasks.hub import fetch
+from ctm.tasks.images.pictures import Pictures
+
+LABELS = ("label", "labels", "fine_label", "target", "class")
+"""What a column of labels that says nothing of classes is called."""
+MOST_CLASSES = 100_000
+
+
+class RowPictures(Pictures):
+    """The rows of one split.
+
+    Args:
+        source: what to call the split.
+        rows: a split of `datasets`.
+        picture_column, label_column: names of columns; nothing to find the only one there is.
+
+    Raises:
+        DataError: if there are no such columns, or labels are none.
+    """
+
+    def __init__(self, source: str, rows: Any, picture_column: str | None, label_column: str | None) -> None:
+        import datasets
+
+        self.source = source
+        self.column = _picture_column(source, rows.features, picture_column)
+        label = _label_column(source, rows.features, label_column, self.column)
+        feature = rows.features[label]
+        names = feature.names if isinstance(feature, datasets.ClassLabel) else None
+        self.labels, self.classes = _labels(f"{source}: {label}", rows.with_format("numpy")[label], names)
+        as_stored = datasets.Image(decode=False)
+        self.rows = rows.select_columns([self.column]).cast_column(self.column, as_stored).with_format(None)
+
+    def open(self, index: int) -> Image.Image:
+        stored = self.rows[index][self.column]
+        if stored is None:
+            raise ValueError("no picture")
+        return Image.open(stored["path"] if stored.get("bytes") is None else io.BytesIO(stored["bytes"]))
+
+    def name(self, index: int) -> str:
+        return f"{self.source}: row {index}"
+
+
+def read_rows(name: str, picture_column: str | None, label_column: str | None) -> dict[str, Pictures]:
+    """The splits of a data set, by name; those without labels are left out.
+
+    Args:
+        name: on the hub; or a local folder, or a Parquet file, of the same schema.
+        picture_column, label_column: names of columns; nothing to find the only one there is.
+
+    Raises:
+        DataError: if it cannot be had, or has no pictures with labels.
+    """
+    otherwise = "give a folder with a subfolder of pictures for each class as --task.data"
+    found: dict[str, Pictures] = {}
+    unlabelled = []
+    for split, rows in fetch(name, otherwise).items():
+        pictures = RowPictures(f"{name}: {split}", rows, picture_column, label_column)
+        if len(pictures) and (pictures.labels == -1).all():  # as of a test split whose answers are kept secret
+            unlabelled.append(split)
+        else:
+            _require_labels(pictures)
+            found[split] = pictures
+    if not found:
+        raise DataError(f"{name}: no labels in {', '.join(unlabelled) or 'it'}")
+    return found
+
+
+def has_rows(path: Path) -> bool:
+    """Whether a local path holds a data set of this schema."""
+    return path.suffix == ".parquet" if path.is_file() else any(path.rglob("*.parquet"))
+
+
+def _picture_column(source: str, features: Any, name: str | None) -> str:
+    import datasets
+
+    found = [column for column, feature in features.items() if _holds_pictures(feature, datasets.Image)]
+    return _only(source, "task.picture_column", "pictures", name, found, list(features))
+
+
+def _holds_pictures(feature: Any, kind: type) -> bool:
+    return isinstance(feature, kind) or (isinstance(feature, dict) and feature.keys() >= {"bytes", "path"})
+
+
+def _label_column(source: str, features: Any, name: str | None, pictures: str) -> str:
+    import datasets
+
+    others = [column for column in features if column != pictures]
+    found = [column for column in others if isinstance(features[column], datasets.ClassLabel)]
+    found = found or [column for column in others if column in LABELS]
+    return _only(source, "task.label_column", "labels", name, found, others)
+
+
+def _only(source: str, field: str, what: str, name: str | None, found: list[str], columns: list[str]) -> str:
+    if name is not None and name in columns:
+        return name
+    known = ", ".join(columns) or "none"
+    if name is not None:
+        raise DataError(f"{source}: no column {name!r} ({field}); it has {known}")
+    if len(found) != 1:
+        several = f"{', '.join(found)} could be" if found else f"no column has the {what}; it has {known}"
+        raise DataError(f"{source}: {several} {what if found else ''}: name one as --{field}".replace(" : ", ": "))
+    return found[0]
+
+
+def _labels(where: str, values: Any, names: list[str] | None) -> tuple[Tensor, tuple[str, ...]]:
+    """Labels as places in classes, and these."""
+    values = np.asarray(values)
+    if names is not None:
+        return torch.from_numpy(values.astype(np.int64)), tuple(names)
+    if values.dtype.kind in "OSU":
+        classes, places = np.unique(values.astype(str), return_inverse=True)
+        return torch.from_numpy(places.astype(np.int64)), tuple(classes.tolist())
+    if values.dtype.kind not in "biu":
+        raise DataError(f"{where}: values of type {values.dtype}: expected whole numbers or text")
+    labels = torch.from_numpy(values.astype(np.int64))
+    most = int(labels.max()) + 1 if len(labels) else 0
+    if most > MOST_CLASSES:
+        raise DataError(f"{where}: label {most - 1}: expected whole numbers below {MOST_CLASSES}")
+    return labels, tuple(map(str, range(most)))
+
+
+def _require_labels(pictures: RowPictures) -> None:
+    labels, classes = pictures.labels, len(pictures.classes)
+    wrong = ((labels < 0) | (labels >= classes)).nonzero()
+    if len(wrong):
+        place = int(wrong[0])
+        raise DataError(f"{pictures.name(place)}: label {int(labels[place])}: expected 0 to {classes - 1}")
