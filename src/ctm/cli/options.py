@@ -135,6 +135,20 @@ def load_experiment(preset: str) -> Any:
     Raises:
         ConfigError: if there is none, or it is a model without a task.
     """
+    from ctm.training import Experiment
+
+    experiment = load_config(preset)
+    if not isinstance(experiment, Experiment):
+        raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
+    return experiment
+
+
+def load_config(preset: str) -> Any:
+    """As `load_experiment`, and the machine of a preset without a task.
+
+    Raises:
+        ConfigError: if there is none.
+    """
     from ctm import plugins, tasks
     from ctm.registry import preset as find
     from ctm.registry import presets
@@ -147,12 +161,8 @@ def load_experiment(preset: str) -> Any:
             f"{Path(preset, 'config.yaml')} is a preset like any other"
         )
     if preset.endswith((".yaml", ".yml")):
-        experiment: Any = plugins.read_config(Experiment, Path(preset))
-    else:
-        experiment = find(preset)
-    if not isinstance(experiment, Experiment):
-        raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
-    return experiment
+        return plugins.read_config(Experiment, Path(preset))
+    return find(preset)
 
 
 def values_of(config: Config, arguments: Sequence[str]) -> dict[str, Any]:

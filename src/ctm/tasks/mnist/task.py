@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ctm.tasks.base import Batch
@@ -23,6 +24,9 @@ class Mnist(PictureTask):
         """Where the four IDX files are (plain or .gz); nothing to fetch `dataset` from the Hugging Face hub."""
         dataset: str = "ylecun/mnist"
         """Name on the hub, used when no folder is given."""
+
+        def example(self, batch: int) -> Tensor:
+            return torch.zeros(batch, 1, 28, 28)
 
         def build(self) -> "Mnist":
             return Mnist(self)
