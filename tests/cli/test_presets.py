@@ -41,6 +41,7 @@ def test_a_preset_is_counted(capsys, tmp_path):
 def test_what_cannot_be_counted_is_refused(capsys):
     assert "name one to count" in refused(capsys, "presets", "--count")
     assert "--json and --input-shape belong to --count" in refused(capsys, "presets", "digits", "--json")
-    assert "input_shape = None: expected sizes of a sample" in refused(capsys, "presets", "cifar10/paper", "--count")
-    assert "expected (B, 3, H, W)" in refused(capsys, "presets", "cifar10/paper", "--count", "--input-shape", "1", "8", "8")
+    count = ("presets", "cifar10/paper", "--count")
+    assert "input_shape = None: expected sizes of a sample" in refused(capsys, *count)
+    assert "expected (B, 3, H, W)" in refused(capsys, *count, "--input-shape", "1", "8", "8")
     assert "model.core.nurons" in refused(capsys, "presets", "digits", "--model.core.nurons", "3")

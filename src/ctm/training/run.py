@@ -59,7 +59,7 @@ class Run:
             ConfigError: for a value that could not be read back.
         """
         path = Path(path)
-        if _others_write(experiment):
+        if another_process_writes(experiment):
             return cls._wait(path)
         cls._require_empty(path)  # nothing is written into a folder of something else
         text, needed = to_yaml(experiment), plugins.record(experiment)
@@ -120,7 +120,7 @@ class Run:
         Raises:
             RunError: if it has so many already, or another process writes the run.
         """
-        if _others_write(self.experiment):
+        if another_process_writes(self.experiment):
             return self._wait(self.path, iterations)
         with locked(self.path):
             experiment = Run.open(self.path).experiment
@@ -212,8 +212,8 @@ class Run:
         return model.to(device).eval()
 
 
-def _others_write(experiment: Experiment) -> bool:
-    """Whether this is one of several processes of a training, and not the first, which writes for all."""
+def another_process_writes(experiment: Experiment) -> bool:
+    """Whether this is one of several processes of a training, and not the first, which writes and speaks for all."""
     several = experiment.training.devices * experiment.training.nodes > 1
     return several and any(os.environ.get(rank, "0") != "0" for rank in _RANKS)
 
