@@ -45,16 +45,20 @@ def training_app(preset: str, arguments: Sequence[str] = ()) -> App:
     def start(
         *,
         run: Annotated[Path, Parameter(help="Folder of the new run.")] = default_run,
+        weights: Annotated[
+            Path | None, Parameter(help="What to start from: a run, for its best checkpoint, a checkpoint, or a file.")
+        ] = None,
         quiet: Annotated[bool, Parameter(help="Print nothing while training.", negative=())] = False,
         settings: Annotated[Settings, Parameter(name="*")] = Settings(),
     ) -> int:
         """Trains a preset, with any of its settings changed."""
         from ctm.cli.train import go_on
         from ctm.training import Run
+        from ctm.training.run import read_weights
 
         changed = with_settings(type(experiment), settings).fitted()
         changed.task.build()  # finds missing data before anything is written
-        return go_on(Run.create(run, changed), quiet)
+        return go_on(Run.create(run, changed, None if weights is None else read_weights(weights)), quiet)
 
     return app
 
