@@ -19,7 +19,7 @@ class Members(NamedTuple):
     index: Tensor  # (B,) int64, which of all samples they are
     samples: tuple[Tensor, ...]  # what the observer prepared for them
     state: State
-    choice: RunningAnswer
+    answer: RunningAnswer
 
 
 class Pool:
@@ -78,14 +78,14 @@ class Pool:
         prepared = self._prepared._replace(observer=self._prepared.observer.of(members.samples))
         state, _ = model.step(members.state, prepared)
         logits = model.readout(model.output.read(state.output))  # (B, *answer, C)
-        choice = members.choice.only(self.ages > 0) if self._shown else members.choice
-        choice = choice.add(logits, model.readout.certainty(logits), self.rule, self.threshold)
-        self.members = members._replace(state=state, choice=choice)
+        answer = members.answer.only(self.ages > 0) if self._shown else members.answer
+        answer = answer.add(logits, model.readout.certainty(logits), self.rule, self.threshold)
+        self.members = members._replace(state=state, answer=answer)
 
     @torch.no_grad()
     def at(self, places: Tensor) -> tuple[RunningAnswer, Tensor, Tensor]:
         """Answer so far, age and index of those at some places."""
-        return _rows((self.members.choice, self.ages, self.members.index), places)
+        return _rows((self.members.answer, self.ages, self.members.index), places)
 
     @torch.no_grad()
     def replace(self, places: Tensor) -> None:
@@ -111,11 +111,11 @@ class Pool:
         self._prepared, self._shown = self.model.prepare(inputs), self.model.observer.shown(inputs)
         batch = count(inputs)
         state = self.model.start(batch)
-        choice = RunningAnswer.start(batch, self.model.readout.shape, like=state.core.post_activations)
+        answer = RunningAnswer.start(batch, self.model.readout.shape, like=state.core.post_activations)
         state = tree_map(lambda tensor: tensor.expand(batch, *tensor.shape[1:]), state)  # what ages share has one row
         index = torch.arange(self.seen, self.seen + batch, device=state.ticks.device)
         self.seen += batch
-        return Members(index, self._prepared.observer.samples, state, choice)
+        return Members(index, self._prepared.observer.samples, state, answer)
 
 
 def grouped(batches: Iterable[Inputs], size: int) -> Iterator[Inputs]:
