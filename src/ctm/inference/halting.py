@@ -154,10 +154,10 @@ def _answers(
         seen = 0
         for _, alike in itertools.groupby(batches, key=shapes):
             pool = Pool(model, alike, batch, answer, threshold, seen)
-            while pool.members is not None:
+            while pool.active is not None:
                 for _ in range(every):
                     pool.tick()
-                running, ticks = pool.members.answer, pool.ages
+                running, ticks = pool.active.answer, pool.ages
                 done = halts(running.highest, running.answers, ticks) & (ticks > 0) | (ticks >= max_ticks)  # (B,)
                 places = done.nonzero().squeeze(1)
                 if len(places):
