@@ -24,6 +24,8 @@ from .cores import FeedForwardCore as FeedForwardCore
 from .cores import LSTMCore as LSTMCore
 from .cores import NeuronCore as NeuronCore
 from .cores import SynapseCore as SynapseCore
+from .counting import Costs as Costs
+from .counting import count as count
 from .errors import ConfigError as ConfigError
 from .errors import CTMError as CTMError
 from .errors import DataError as DataError

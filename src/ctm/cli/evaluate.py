@@ -4,7 +4,7 @@ from json import dumps
 from pathlib import Path
 from typing import Literal
 
-from ctm.cli.trained import DEFAULT, Compute, Computing, Which, open_run
+from ctm.cli.trained import DEFAULT, ComputeOptions, Which, open_run
 from ctm.errors import ConfigError
 
 Split = Literal["test", "validation", "train"]
@@ -20,7 +20,7 @@ def evaluate(
     until: float | None = None,
     budget: float | None = None,
     json: bool = False,
-    computing: Compute = DEFAULT,
+    compute: ComputeOptions = DEFAULT,
 ) -> None:
     """Scores a trained run.
 
@@ -44,9 +44,9 @@ def evaluate(
     from ctm.training import evaluate
 
     if until is not None or budget is not None:
-        _evaluate_until(run, split, checkpoint, ticks, until, budget, json, computing)
+        _evaluate_until(run, split, checkpoint, ticks, until, budget, json, compute)
         return
-    device, precision = computing.start()
+    device, precision = compute.start()
     opened = open_run(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
     with precision:
@@ -67,7 +67,7 @@ def _evaluate_until(
     until: float | None,
     budget: float | None,
     json: bool,
-    computing: Computing,
+    compute: ComputeOptions,
 ) -> None:
     """Scores a run that stops when it is sure, next to the same run thinking to the end."""
     from ctm.inference.halting import threshold_for_budget
@@ -79,7 +79,7 @@ def _evaluate_until(
         raise ConfigError(f"until = {until}: expected a certainty above 0 and at most 1")
     if budget is not None and not budget >= 1:
         raise ConfigError(f"budget = {budget}: expected at least 1 tick")
-    device, precision = computing.start()
+    device, precision = compute.start()
     opened = open_run(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
     batch = opened.experiment.training.evaluation_batch

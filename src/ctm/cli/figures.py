@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ctm.cli.trained import DEFAULT, Compute
+from ctm.cli.trained import DEFAULT, ComputeOptions
 
 
-def figures(run: Path, /, *, computing: Compute = DEFAULT) -> None:
+def figures(run: Path, /, *, compute: ComputeOptions = DEFAULT) -> None:
     """Draws everything there is to see of a run into its folder `figures`.
 
     Parameters
@@ -16,7 +16,7 @@ def figures(run: Path, /, *, computing: Compute = DEFAULT) -> None:
     from ctm.training import Run
     from ctm.training.report import report
 
-    device, precision = computing.start()
+    device, precision = compute.start()
     with precision:
         for path in report(Run.open(run), device):
             print(path)

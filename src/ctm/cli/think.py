@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ctm.cli.trained import DEFAULT, Compute, Which, open_run
+from ctm.cli.trained import DEFAULT, ComputeOptions, Which, open_run
 from ctm.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ def think(
     output: Path | None = None,
     ticks: int | None = None,
     checkpoint: Which = "best",
-    computing: Compute = DEFAULT,
+    compute: ComputeOptions = DEFAULT,
 ) -> None:
     """Answers one input, and animates how.
 
@@ -50,7 +50,7 @@ def think(
         raise ConfigError("think: give one of --index, --input and --text")
     if output is not None and output.suffix not in (".gif", ".mp4"):
         raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
-    device, precision = computing.start()
+    device, precision = compute.start()
     opened = open_run(run, ticks)
     task, model = opened.experiment.task.build(), for_the_cpu(opened.load_model(checkpoint, device))
     if text is not None:

@@ -70,6 +70,16 @@ class TaskConfig(Config):
         """
         return self, model
 
+    def example(self, batch: int) -> Inputs:
+        """Inputs of the shapes and types that a model gets in training, for `ctm.count`: by default a training batch.
+
+        A task whose data are large, or not there yet, gives tensors of any values instead.
+
+        Raises:
+            DataError: if the data are missing or broken.
+        """
+        return self.build().batch(seed=0, iteration=0, size=batch).inputs
+
     @abstractmethod
     def build(self) -> "Task":
         """Finds the data.

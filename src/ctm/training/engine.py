@@ -62,7 +62,7 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
                 improved = session.is_due(config.evaluate_every) and session.evaluate()
                 if trainer.iteration == config.iterations:
                     session.test()
-                signal = interruption.agreed(fabric, meet=logs)
+                signal = interruption.reduced_signal(fabric, reduce=logs)
                 if signal is not None or improved or session.is_due(config.checkpoint_every):
                     session.save()
         fabric.barrier()
