@@ -47,7 +47,7 @@ def evaluate_until(
         ConfigError: if the task's answers are emitted over ticks, so that no certainty ends a thought.
         ValueError: if `until` is out of its range.
     """
-    _require_answers_at_ticks(task)
+    require_answers_at_ticks(task)
     device = next(model.parameters()).device
     batches = list(_first(task.evaluation(split, batch_size), samples))
     inputs = [tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
@@ -69,7 +69,7 @@ def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch
     Raises:
         ConfigError: as `evaluate_until`.
     """
-    _require_answers_at_ticks(task)
+    require_answers_at_ticks(task)
     return torch.cat([thoughts.certainty for thoughts, _ in one_pass(model, task, split, batch_size)])
 
 
@@ -88,7 +88,7 @@ class HaltingScores:
     """
 
     def __init__(self, task: Task, thresholds: Sequence[float] = THRESHOLDS) -> None:
-        _require_answers_at_ticks(task)
+        require_answers_at_ticks(task)
         self.task, self.thresholds = task, tuple(thresholds)
         self._samples = 0
         self._scores = [0.0] * (len(self.thresholds) + 1)
@@ -129,7 +129,12 @@ def halting_curve(model: ContinuousThoughtMachine, found: HaltingScores, batch_s
     return HaltingCurve(found.task.primary_metric, found.thresholds, scores, ticks, speed, full)
 
 
-def _require_answers_at_ticks(task: Task) -> None:
+def require_answers_at_ticks(task: Task) -> None:
+    """Refuses a task of which no tick has an answer of its own.
+
+    Raises:
+        ConfigError: if the task's answers are emitted over ticks, so that no certainty ends a thought.
+    """
     if task.emits:
         raise ConfigError(
             f"the task {task.config.kind!r} emits its answer over ticks, so no certainty says when to stop; "
