@@ -1,7 +1,6 @@
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 
 from cli.commands import refused, said
@@ -10,12 +9,6 @@ from ctm.tasks.base import Task
 
 OVER_TICKS = {"accuracy.png", "certainty.png", "when-certain.png", "halting.png"}
 NEURONS = {"neurons.png", "similarity.png", "neuron-map.png", "neuron-map.gif", "neuron-map.mp4"}
-
-
-@pytest.fixture(autouse=True)
-def _places(monkeypatch):
-    """Neurons at random places: UMAP takes its time to start."""
-    monkeypatch.setattr("ctm.training.report.neuron_map", lambda activity: torch.rand(activity.shape[-1], 2).numpy())
 
 
 def test_figures_are_drawn(run, capsys):

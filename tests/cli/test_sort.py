@@ -41,7 +41,7 @@ def test_figures(trained, capsys):
     names = {line.rsplit("/", 1)[1] for line in capsys.readouterr().out.splitlines()}
     assert names == {
         *("training.png", "neurons.png", "demonstration.png", "waits.png", "generalization.png"),
-        *("thinking.gif", "thinking.mp4"),
+        *("similarity.png", "neuron-map.png", "neuron-map.gif", "neuron-map.mp4", "thinking.gif", "thinking.mp4"),
     }
 
 

@@ -78,7 +78,7 @@ class Calibration:
             raise ModuleNotFoundError(
                 "the calibration error needs torchmetrics: pip install 'continuous-thought-machines[train]'"
             ) from error
-        confidence, right = self.confidence[:, tick].contiguous(), self.right[:, tick].int()
+        confidence, right = self.confidence[:, tick].double(), self.right[:, tick].int()  # sums of float32 err
         return float(binary_calibration_error(confidence, right, n_bins=ERROR_BINS, norm="l1"))
 
     def errors(self) -> list[float]:

@@ -46,7 +46,7 @@ def report(
         run: with at least one checkpoint.
         device: where the model computes.
         quiet: show no progress bar.
-        say: is told, in a line, which picture is left out for want of a library.
+        say: is told, in a line, which picture is left out, and why.
 
     Raises:
         RunError: if there is none, or it is broken, or metrics are missing.
@@ -82,7 +82,7 @@ def report(
     if thoughts.ticks > 1:
         try:
             places = neuron_map(inside)
-        except ModuleNotFoundError as error:
+        except (ModuleNotFoundError, ValueError) as error:  # without UMAP, or for too few neurons
             say(f"neuron-map.png is left out: {error}")
         else:
             path = folder / "neuron-map.png"
