@@ -49,7 +49,7 @@ def test_neurons_that_hardly_vary_are_dead(activity):
 @pytest.mark.parametrize("same", [False, True])
 def test_a_histogram_for_every_model(activity, same):
     activity = torch.zeros_like(activity) if same else activity
-    data, neurons, varying = similarity_picture({"one": activity, "two": activity[:1]}).axes
+    data, neurons, varying = similarity_picture({"one": [activity], "two": [activity[:1]]}).axes
     for axes in (neurons, varying):
         for patch in axes.patches:
             assert patch.get_data().values.sum() == pytest.approx(1)

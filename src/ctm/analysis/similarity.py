@@ -1,6 +1,6 @@
 """How much neurons differ: from one input to another, from each other, and at all (Figure 24)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from ctm.analysis.style import SERIES, canvas, plain, styled
 
 DEAD = 0.01
 """A neuron is dead if its standard deviation is at most this share of the median neuron's."""
+COMPARED = 128
+"""For how many inputs neurons are compared, as in Figure 24."""
 BARS = 40
 """Of a histogram."""
 
@@ -56,11 +58,12 @@ def dead(activity: Tensor) -> Tensor:
 
 
 @styled()
-def similarity_picture(models: Mapping[str, Tensor]) -> Figure:
+def similarity_picture(models: Mapping[str, Sequence[Tensor]]) -> Figure:
     """How much the neurons of one or several models differ (Figures 24b and 24c).
 
     Args:
-        models: by name, post-activations (N, T, D) for inputs, of which the paper takes 128.
+        models: by name, post-activations (N, T, D) for inputs, of which the paper takes 128; several of a model that
+            was trained with several seeds, which are taken together.
 
     Returns:
         a figure with three panels: histograms of the similarity of neurons across inputs and across neurons, and of how
@@ -69,14 +72,10 @@ def similarity_picture(models: Mapping[str, Tensor]) -> Figure:
     figure = canvas(height=3.2)
     figure.subplots_adjust(left=0.06, right=0.985, bottom=0.15, top=0.9, wspace=0.3)
     across_data, across_neurons, varying = figure.subplots(1, 3)
-    for (name, activity), colour in zip(models.items(), SERIES * len(models), strict=False):
-        for axes, values in (
-            (across_data, similarity_across_data(activity)),
-            (across_neurons, similarity_across_neurons(activity)),
-        ):
-            _histogram(axes, plain(values), np.linspace(-1, 1, BARS + 1), colour)
-        share = dead(activity).float().mean()
-        deviation = plain(variation(activity))
+    for (name, seeds), colour in zip(models.items(), SERIES * len(models), strict=False):
+        for axes, measure in ((across_data, similarity_across_data), (across_neurons, similarity_across_neurons)):
+            _histogram(axes, _of_all(measure, seeds), np.linspace(-1, 1, BARS + 1), colour)
+        share, deviation = _of_all(dead, seeds).mean(), _of_all(variation, seeds)
         smallest = max(deviation.max() * 1e-4, 1e-12)  # everything below counts as that
         bars = np.geomspace(smallest / 1.01, max(deviation.max(), smallest) * 1.01, BARS + 1)
         _histogram(varying, deviation.clip(smallest), bars, colour, f"{name}: {share:.1%} dead")
@@ -89,6 +88,11 @@ def similarity_picture(models: Mapping[str, Tensor]) -> Figure:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.grid(axis="y")
     return figure
+
+
+def _of_all(measure: Callable[[Tensor], Tensor], seeds: Sequence[Tensor]) -> np.ndarray:
+    """What is measured of each seed's activity, one after the other."""
+    return plain(torch.cat([measure(activity) for activity in seeds]))
 
 
 def _pairs(matrix: Tensor) -> Tensor:

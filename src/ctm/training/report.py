@@ -13,7 +13,7 @@ from ctm.analysis.halting import halting_picture
 from ctm.analysis.neuron_map import neuron_map, neuron_map_frames, neuron_map_picture
 from ctm.analysis.neurons import neuron_traces
 from ctm.analysis.over_ticks import OverTicks, accuracy_over_ticks, certainty_over_ticks
-from ctm.analysis.similarity import similarity_picture
+from ctm.analysis.similarity import COMPARED, similarity_picture
 from ctm.analysis.video import save_animation
 from ctm.analysis.when_certain import when_certain
 from ctm.inputs import slice_batch
@@ -26,8 +26,6 @@ from ctm.training.run import Run
 
 EXAMINED = 64
 """How many test samples are looked at from inside."""
-COMPARED = 128
-"""For how many of them neurons are compared, as in Figure 24."""
 MAPPED = 200
 """From how many of them the map of neurons is made, as in Figure 11."""
 
@@ -74,7 +72,7 @@ def report(
         if thoughts.ticks > 1:
             figures["neurons"] = neuron_traces(thoughts.recorded)
             inside = activity(model, task, MAPPED, batch)
-            figures["similarity"] = similarity_picture({"neurons": inside[:COMPARED]})
+            figures["similarity"] = similarity_picture({"neurons": [inside[:COMPARED]]})
     for name, figure in figures.items():
         path = folder / f"{name}.png"
         figure.savefig(path, dpi=160)
