@@ -103,12 +103,14 @@ def count(what: str | Experiment | MachineConfig, input_shape: tuple[int, ...] |
     if isinstance(found, Experiment):
         if input_shape is not None:
             raise ConfigError(f"input_shape = {input_shape}: expected nothing, since the task says what its inputs are")
-        found = found.fitted()
-        model, training, example = found.model, found.training, found.task.example
+        training = found.training
     else:
-        model, training, example = found, TrainingConfig(iterations=1), partial(_empty, input_shape)
+        training = TrainingConfig(iterations=1)
     samples = training.batch_size // (training.accumulate * training.devices * training.nodes)
-    inputs = example(max(samples, 2))
+    if isinstance(found, Experiment):
+        model, inputs = _with_inputs(found, max(samples, 2))
+    else:
+        model, inputs = found, _empty(input_shape, max(samples, 2))
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
             inputs = tree_map(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype), inputs)
@@ -116,6 +118,15 @@ def count(what: str | Experiment | MachineConfig, input_shape: tuple[int, ...] |
             return Costs(parts, ticks, _memory(model, training, slice_batch(inputs, 0, samples)))
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"count: this machine does not think about inputs without values: {error}") from error
+
+
+def _with_inputs(experiment: Experiment, batch: int) -> tuple[MachineConfig, Inputs]:
+    """The model and what it takes: of shapes that the task says, or else of its data."""
+    inputs = experiment.task.example(batch)
+    if inputs is None:
+        experiment = experiment.fitted()
+        inputs = experiment.task.build().batch(seed=0, iteration=0, size=batch).inputs
+    return experiment.model, inputs
 
 
 def _empty(shape: tuple[int, ...] | None, batch: int) -> Tensor:

@@ -19,6 +19,8 @@ def evaluate(
     ticks: int | None = None,
     until: float | None = None,
     budget: float | None = None,
+    ways: bool = False,
+    csv: Path | None = None,
     json: bool = False,
     compute: ComputeOptions = DEFAULT,
 ) -> None:
@@ -38,11 +40,22 @@ def evaluate(
         Stop thinking about a sample at this certainty, above 0 and at most 1, and compare with thinking to the end.
     budget:
         Stop likewise, at the certainty that takes so many ticks per sample on the validation split.
+    ways:
+        Score every way of answering: top-1 and top-5 accuracy, and the expected calibration error.
+    csv:
+        With --ways, a file to write a row for each way and tick to.
     json:
         Print all scores, those by tick too, as one JSON object.
     """
     from ctm.training import evaluate
 
+    if csv is not None and not ways:
+        raise ConfigError(f"evaluate: --csv {csv} needs --ways")
+    if ways and (until is not None or budget is not None):
+        raise ConfigError("evaluate: give --ways, or one of --until and --budget")
+    if ways:
+        _evaluate_ways(run, split, checkpoint, ticks, csv, json, compute)
+        return
     if until is not None or budget is not None:
         _evaluate_until(run, split, checkpoint, ticks, until, budget, json, compute)
         return
@@ -57,6 +70,43 @@ def evaluate(
     for name, value in scores.items():
         if not isinstance(value, list):
             print(f"{split} {name.replace('_', ' ')}: {value:.4f}")
+
+
+def _evaluate_ways(
+    run: Path,
+    split: Split,
+    checkpoint: Which,
+    ticks: int | None,
+    csv: Path | None,
+    json: bool,
+    compute: ComputeOptions,
+) -> None:
+    """Scores every way of answering."""
+    from ctm.analysis.over_ticks import OverTicks
+    from ctm.analysis.ways import ways_by_tick, ways_table
+    from ctm.comparison.rows import to_csv
+    from ctm.training.files import write_atomically
+    from ctm.training.halting import require_answers_at_ticks
+    from ctm.training.one_pass import one_pass
+
+    if csv is not None and not csv.parent.is_dir():
+        raise ConfigError(f"--csv {csv}: there is no folder {csv.parent}")
+    device, precision = compute.start()
+    opened = open_run(run, ticks)
+    task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
+    require_answers_at_ticks(task)
+    seen = OverTicks()
+    batch = opened.experiment.training.evaluation_batch
+    with precision:
+        for thoughts, targets in one_pass(model, task, split, batch, title=f"{split} split", quiet=json):
+            seen.add(thoughts, targets)
+    rows = ways_by_tick(seen)
+    if csv is not None:
+        write_atomically(csv, to_csv(rows))
+    if json:
+        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, "ways": rows}))
+    else:
+        print(ways_table(rows, f"{split} split"))
 
 
 def _evaluate_until(
