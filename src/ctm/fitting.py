@@ -96,7 +96,7 @@ def fit(
 
     Raises:
         ConfigError: for a preset or field that does not exist, or a machine that cannot be adapted.
-        DataError: if the data cannot be learned from.
+        DataError: if the data cannot be learned from, or published weights that the model starts from not be read.
         RunError: if the folder is not empty, or training was interrupted or diverged.
     """
     task, model, settings = _parts(what)
@@ -107,6 +107,7 @@ def fit(
     task = task.replace(**paths, inputs_name="x", targets_name="y")
     splits = task.split(given["train"], given.get("validation"), given.get("test"))
     task, model = task.fitted_to(splits, model)
+    model.backbone.check_weights()
     changes = training if iterations is None else training | {"iterations": iterations}
     settings = TrainingConfig.from_dict(settings.to_dict() | changes, "training")
     created = Run.create(run, Experiment(task, model, settings))
