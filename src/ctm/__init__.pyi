@@ -13,6 +13,8 @@ from .backbones import FeatureTokens as FeatureTokens
 from .backbones import Identity as Identity
 from .backbones import ModuleBackbone as ModuleBackbone
 from .backbones import PerFrame as PerFrame
+from .backbones import PretrainedResNet as PretrainedResNet
+from .backbones import PretrainedTimm as PretrainedTimm
 from .backbones import ResNet as ResNet
 from .backbones import TokenEmbedding as TokenEmbedding
 from .comparison.rows import results as results

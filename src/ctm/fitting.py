@@ -98,7 +98,7 @@ def fit(
     Raises:
         ConfigError: for a preset or field that does not exist, a configuration that cannot be adapted, or a machine
             that the data do not fit.
-        DataError: if the data cannot be learned from.
+        DataError: if the data cannot be learned from, or published weights that the model starts from not be read.
         RunError: if the folder is not empty, or training was interrupted or diverged.
     """
     task, config, settings = _parts(what)
@@ -113,6 +113,8 @@ def fit(
     if isinstance(what, ContinuousThoughtMachine):
         _require_unchanged(config, model)
         weights = what.state_dict()
+    else:
+        model.backbone.check_weights()
     changes = training if iterations is None else training | {"iterations": iterations}
     settings = TrainingConfig.from_dict(settings.to_dict() | changes, "training")
     created = Run.create(run, Experiment(task, model, settings), weights)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ctm.backbones import without_published_weights
 from ctm.training.devices import launch, random_state_untouched
 from ctm.training.interruption import Interruption
 from ctm.training.lock import locked_by_the_first
@@ -49,7 +50,8 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
     fabric = launch(config)
     lock = locked_by_the_first(run.path, fabric)
     with lock, random_state_untouched(fabric.device), Interruption() as interruption:
-        trainer = Trainer(run.experiment, task, fabric)
+        with without_published_weights(skip=bool(run.checkpoints())):
+            trainer = Trainer(run.experiment, task, fabric)
         with Session(run, task, trainer, quiet) as session:
             if session.fresh:
                 session.evaluate()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ctm import plugins, tasks
+from ctm.backbones import without_published_weights
 from ctm.config import to_yaml
 from ctm.errors import ConfigError, RunError
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
@@ -231,7 +232,8 @@ class Run:
             RunError: if there is no checkpoint, or it is broken.
         """
         checkpoint = self.best() if which == "best" else self.latest()
-        model = self.experiment.model.build()
+        with without_published_weights():
+            model = self.experiment.model.build()
         checkpoint.load_weights(model)
         return model.to(device).eval()
 
