@@ -66,7 +66,10 @@ def test_help(capsys):
         (["think", "nowhere"], "nowhere: not a run: it has no config.yaml"),
         (["think", "nowhere", "--index", "1", "--input", "x"], "give one of --index, --input and --text"),
         (["think", "nowhere", "--text", "+", "--input", "x"], "give one of --index, --input and --text"),
-        (["think", "nowhere", "--output", "x.png"], "output = 'x.png': expected a name that ends in .gif or .mp4"),
+        (
+            ["think", "nowhere", "--output", "x.jpg"],
+            "output = 'x.jpg': expected a name that ends in .gif, .mp4 or .png",
+        ),
         (["presets", "digitz"], "preset = 'digitz': unknown; did you mean 'digits'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

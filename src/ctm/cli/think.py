@@ -35,7 +35,7 @@ def think(
     text:
         The text itself instead of a file, as in --text "0.3 -1.2 0.8".
     output:
-        Where the animation goes, a .gif or .mp4; by default into the run's folder `figures`.
+        Where the animation goes, a .gif or .mp4, or its last frame, a .png; by default into the run's folder `figures`.
     ticks:
         Internal ticks to think; by default as many as in training.
     checkpoint:
@@ -48,8 +48,8 @@ def think(
 
     if sum(given is not None for given in (index, input, text)) > 1:
         raise ConfigError("think: give one of --index, --input and --text")
-    if output is not None and output.suffix not in (".gif", ".mp4"):
-        raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
+    if output is not None and output.suffix not in (".gif", ".mp4", ".png"):
+        raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif, .mp4 or .png")
     device, precision = compute.start()
     opened = open_run(run, ticks)
     task, model = opened.experiment.task.build(), for_the_cpu(opened.load_model(checkpoint, device))
