@@ -35,7 +35,7 @@ def test_an_mp4_can_be_read_back(tmp_path):
 
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"\.gif, \.mp4, \.png"):
-        save_animation(FRAMES, tmp_path / "a.png")
+        save_animation(FRAMES, tmp_path / "a.jpg")
     with pytest.raises(ValueError, match="at least one"):
         save_animation([], tmp_path / "a.gif")
     with pytest.raises(ValueError, match="one size"):
