@@ -86,6 +86,7 @@ from .synchronization import RepresentationConfig as RepresentationConfig
 from .synchronization import Snapshot as Snapshot
 from .synchronization import Synchronization as Synchronization
 from .tasks.base import Batch as Batch
+from .tasks.base import Rows as Rows
 from .tasks.base import Task as Task
 from .tasks.base import TaskConfig as TaskConfig
 from .tasks.generated import GeneratedTask as GeneratedTask
