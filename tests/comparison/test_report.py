@@ -107,16 +107,15 @@ DRAWN = (
 )
 
 
+def noted(given, name, draw):
+    """Draws, after a note of what."""
+    return lambda models: draw(given.setdefault(name, models))
+
+
 def test_models_that_name_what_they_see_are_drawn_side_by_side(digits, monkeypatch):
     given = {}
     for name in DRAWN:
-        drawn = getattr(report, name)
-
-        def draw(models, name=name, draw=drawn):
-            given[name] = models
-            return draw(models)
-
-        monkeypatch.setattr(report, name, draw)
+        monkeypatch.setattr(report, name, noted(given, name, getattr(report, name)))
     paths = list(model_figures(digits))
     assert [path.name for path in paths] == [
         f"{name}.png" for name in ("calibration", "most-certain", "similarity", "neurons")
