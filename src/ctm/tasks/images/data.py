@@ -1,5 +1,6 @@
 """What the pictures of a data set are: where it lies, its splits, its classes and sizes."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from ctm.tasks.images.rows import has_rows, read_rows
 
 NAMES = {"train": ("train", "training"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """What splits are called, where nothing else is said."""
+
+HUB_NAME = r"\w[\w.-]*/[\w.-]+"
 
 
 class Splits(NamedTuple):
@@ -47,6 +50,8 @@ def find(data: str, picture_column: str | None = None, label_column: str | None 
             raise DataError(f"the digits come with scikit-learn: {needed}") from error
     if path.is_dir() and has_idx(path):
         return read_mnist(path)
+    if not path.exists() and not re.fullmatch(HUB_NAME, data):
+        raise DataError(f"{path}: no such folder, nor a name on the Hugging Face hub, which is OWNER/NAME")
     if not path.exists() or has_rows(path):
         return read_rows(data if not path.exists() else str(path), picture_column, label_column)
     if not path.is_dir():

@@ -1,9 +1,11 @@
 """Pictures: digits, MNIST, CIFAR, ImageNet (sections 5, E, G.1, G.2), and folders of one's own."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import ctm
+from ctm import baselines
 from ctm.recipes import machine, training
 from ctm.registry import register
 from ctm.tasks.images.augmentation import Crop, Flip, ResizedCrop
@@ -41,6 +43,42 @@ def own() -> ctm.Experiment:
         model=_small_machine(widths=(32, 64, 128), pools=(True, True, True), embedding=64, dropout=0.1, colours=3),
         training=training(1500, learning_rate=2e-3, warmup=50, every=100, weight_decay=0.1),
     )
+
+
+@register("cifar10/quick")
+def cifar10_quick() -> ctm.Experiment:
+    """CIFAR-10 in twenty minutes on two cores; needs --task.data FOLDER or a network."""
+    model = machine(
+        ticks=10,
+        backbone=ctm.ConvNet.Config(
+            widths=(32, 64, 64, 128, 128, 256, 256),
+            pools=(True, False, True, False, False, True, False),
+            input_channels=3,
+        ),
+        observer=ctm.CrossAttention.Config(embedding=64, heads=4),
+        neurons=128,
+        memory=8,
+        hidden=8,
+        output=ctm.Dense(32),
+        answer_shape=(10,),
+    )
+    return ctm.Experiment(
+        task=CIFAR10.replace(augmentations=(Crop(4), Flip())),
+        model=model,
+        training=training(3600, batch_size=128, learning_rate=1e-3, warmup=300, weight_decay=0.1, every=600),
+    )
+
+
+@register("cifar10/quick-lstm")
+def cifar10_quick_lstm() -> ctm.Experiment:
+    """As `cifar10/quick`, with an LSTM of as many parameters, trained with the same loss for as long."""
+    return _in_its_place(baselines.lstm, iterations=4300)
+
+
+@register("cifar10/quick-feed-forward")
+def cifar10_quick_feed_forward() -> ctm.Experiment:
+    """As `cifar10/quick`, with a feed-forward model of as many parameters, trained for as long."""
+    return _in_its_place(baselines.feed_forward, iterations=4750)
 
 
 @register("cifar10/paper")
@@ -143,6 +181,12 @@ def imagenet() -> ctm.Experiment:
             500_000, learning_rate=5e-4, warmup=10_000, evaluate_every=5000, evaluation_batch=64, **settings
         ),
     )
+
+
+def _in_its_place(baseline: Callable[[ctm.MachineConfig], ctm.MachineConfig], iterations: int) -> ctm.Experiment:
+    experiment = cifar10_quick()
+    settings = experiment.training.replace(iterations=iterations)
+    return experiment.replace(model=baseline(experiment.model), training=settings)
 
 
 def _cifar100(model: ctm.MachineConfig, weight_decay: float) -> ctm.Experiment:

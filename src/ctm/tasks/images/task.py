@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -141,6 +141,10 @@ class Images(Task):
         def answer_shape(self) -> tuple[int, ...] | None:
             return None if self.learned is None else (len(self.learned.classes),)
 
+        @property
+        def comparable(self) -> tuple[Any, ...]:
+            return self.kind, self.data, self.test_split, self.test_share, self.split_seed
+
         def check(self, model: MachineConfig, ticks: int) -> None:
             if self.learned is not None:
                 shape = (self.learned.channels, self.learned.height, self.learned.width)
@@ -170,6 +174,12 @@ class Images(Task):
             learned = _learn(self, splits)
             shape = (learned.channels, learned.height, learned.width)
             return task.replace(learned=learned), adapted(model, shape, (len(learned.classes),))
+
+        def example(self, batch: int) -> Tensor | None:
+            if self.learned is not None:
+                return torch.zeros(batch, self.learned.channels, self.learned.height, self.learned.width)
+            known = self.size is not None and self.colours is not None
+            return torch.zeros(batch, 3 if self.colours else 1, self.size, self.size) if known else None
 
         def build(self) -> "Images":
             return Images(self if self.learned is not None else self.replace(learned=_learn(self, self.splits())))
