@@ -4,16 +4,18 @@ import yaml
 
 import ctm
 from cli.commands import TINY, refused, said
+from ctm.registry import _PRESETS
 
 
-def test_presets_are_listed_and_shown(capsys):
+def test_presets_are_listed_and_shown(capsys, monkeypatch):
     out = said(capsys, "presets")
     assert [line.split()[0] for line in out.splitlines()] == ctm.presets()
     shown = yaml.safe_load(said(capsys, "presets", "parity/quick"))
     assert ctm.Experiment.from_dict(shown) == ctm.preset("parity/quick")
-    assert ctm.MachineConfig.from_dict(yaml.safe_load(said(capsys, "presets", "imagenet/paper"))) == ctm.preset(
-        "imagenet/paper"
-    )
+    model = ctm.preset("parity/quick").model
+    monkeypatch.setattr("ctm.registry._PRESETS", dict(_PRESETS))
+    ctm.register("alone")(lambda: model)
+    assert ctm.MachineConfig.from_dict(yaml.safe_load(said(capsys, "presets", "alone"))) == model
 
 
 def test_settings_of_a_preset_that_is_shown_can_be_changed(capsys):
