@@ -81,9 +81,8 @@ def certainty_so_far(axes: Axes, certainty: Tensor, time: float, right: Tensor |
         time: now, in ticks.
         right: (T,), whether the answer is right at each tick, for a ground of green and red; nothing for none.
     """
-    for tick in range(0 if right is None else int(time + 0.5) + 1):
-        colour = GREEN if right[tick] else RED
-        axes.axvspan(tick + 0.5, tick + 1.5, color=colour, alpha=0.13, linewidth=0)
+    for tick, found in enumerate([] if right is None else right[: int(time + 0.5) + 1]):
+        axes.axvspan(tick + 0.5, tick + 1.5, color=GREEN if found else RED, alpha=0.13, linewidth=0)
     ticks = np.append(np.arange(int(time) + 1), time) + 1
     values = plain(torch.stack([*certainty[: int(time) + 1], at(certainty, time)]))
     colours = TICK_COLOURS((ticks - 1) / max(len(certainty) - 1, 1))
