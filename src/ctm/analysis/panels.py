@@ -1,6 +1,7 @@
 """Parts of pictures that show a machine looking: attention over a picture, every head, certainty so far."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,6 +71,12 @@ def heads(figure: Figure, maps: Tensor, corner: tuple[float, float], width: floa
         axes = figure.add_axes((left + column * across, top - (row + 0.96) * down, 0.96 * across, 0.96 * down))
         axes.imshow(weights.numpy(), cmap=HEAT, vmin=0, vmax=1)
         picture_axis(axes)
+
+
+def curve_so_far(axes: Axes, values: np.ndarray, tick: int, *, size: float, **look: Any) -> None:
+    """Values (T,) up to a tick, counted from 0, with a dot of some size where it is now; `look` as `plot` takes it."""
+    (line,) = axes.plot(np.arange(tick + 1) + 1, values[: tick + 1], **look)
+    axes.scatter(tick + 1, values[tick], color=line.get_color(), s=size, zorder=3)
 
 
 def certainty_so_far(axes: Axes, certainty: Tensor, time: float, right: Tensor | None = None) -> None:

@@ -67,7 +67,7 @@ def test_accuracy_of_all_numbers_is_framed_where_it_was_trained(asked):
     axes, _ = numbers_picture(accuracy, ((1, 2), (1, 3))).axes
     np.testing.assert_array_equal(axes.images[0].get_array(), accuracy.T)
     (frame,) = axes.patches
-    assert frame.get_bbox().bounds == (0.5, 0.5, 2.0, 3.0)
+    assert frame.get_bbox().bounds == (-0.5, -0.5, 2.0, 3.0)  # in cells, counted from 0
 
 
 def test_the_task_draws_its_pictures(asked):

@@ -13,6 +13,8 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ctm.analysis.maps import colour_bar, tick_map
+from ctm.analysis.panels import curve_so_far
 from ctm.analysis.style import (
     BLUE,
     GREEN,
@@ -86,9 +88,9 @@ def accuracy_by_position(
     figure = canvas(height=3.4, width=4.4 if attention is None else 8.0)
     figure.set_layout_engine("constrained")
     panels = figure.subplots(1, 1 if attention is None else 2, squeeze=False)[0]
-    _tick_map(panels[-1], plain(accuracy), "Accuracy", "viridis", 1.0)
+    _positions_map(panels[-1], plain(accuracy), "Accuracy", "viridis", 1.0)
     if attention is not None:
-        _tick_map(panels[0], plain(attention), "Attention", HEAT, float(attention.max()))
+        _positions_map(panels[0], plain(attention), "Attention", HEAT, float(attention.max()))
     if certain_ticks is not None:
         ticks = plain(certain_ticks) + 1
         place, spread = np.arange(ticks.shape[1]) + 1, ticks.std(0)
@@ -98,17 +100,12 @@ def accuracy_by_position(
     return figure
 
 
-def _tick_map(axes: Axes, values: np.ndarray, title: str, colours: str | Colormap, most: float) -> None:
+def _positions_map(axes: Axes, values: np.ndarray, title: str, colours: str | Colormap, most: float) -> None:
     """A heat map (T, L) with ticks from left to right and positions from top to bottom."""
-    ticks, length = values.shape
-    image = axes.imshow(
-        values.T, aspect="auto", cmap=colours, vmin=0, vmax=most, interpolation="nearest",
-        extent=(0.5, ticks + 0.5, length + 0.5, 0.5),
-    )  # fmt: skip
-    axes.figure.colorbar(image, ax=axes, pad=0.02, aspect=30).outline.set_visible(False)
+    colour_bar(tick_map(axes, values, colours, most))
     axes.set(title=title, ylabel="position")
     axes.yaxis.set_major_locator(whole_numbers())
-    tick_axis(axes, ticks)
+    tick_axis(axes, len(values))
 
 
 def _scene(signs: Tensor, targets: Tensor, logits: Tensor, attention: Tensor) -> _Scene:
@@ -149,16 +146,11 @@ def _draw(scene: _Scene, tick: int) -> Figure:
         _path(axes, scene, head, tick)
 
     answers = figure.add_axes((0.065, bottom, 0.39, tall))
-    shown = np.where(np.arange(ticks)[:, None] <= tick, scene.odd, np.nan)
-    answers.imshow(
-        shown.T, aspect="auto", cmap=SIGNS, vmin=0, vmax=1, interpolation="nearest",
-        extent=(0.5, ticks + 0.5, shown.shape[1] + 0.5, 0.5),
-    )  # fmt: skip
+    tick_map(answers, np.where(np.arange(ticks)[:, None] <= tick, scene.odd, np.nan), SIGNS)
     answers.set(title="Answer over ticks", ylabel="position")
     course = figure.add_axes((0.565, bottom, 0.42, tall))
     for name, values, colour in (("certainty", scene.certainty, BLUE), ("accuracy", scene.right, GREEN)):
-        course.plot(np.arange(tick + 1) + 1, values[: tick + 1], color=colour, label=name)
-        course.scatter(tick + 1, values[tick], color=colour, s=22, zorder=3)
+        curve_so_far(course, values, tick, size=22.0, color=colour, label=name)
     course.set_ylim(0, 1.05)
     course.legend(loc="lower right", ncols=2, bbox_to_anchor=(1.0, 0.98), borderaxespad=0)
     course.set_title(f"Tick {tick + 1} of {ticks}")

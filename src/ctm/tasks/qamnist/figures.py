@@ -12,6 +12,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ctm.analysis.attention import contrast, smooth
+from ctm.analysis.maps import colour_bar, table_of_shares, tick_map
+from ctm.analysis.panels import curve_so_far
 from ctm.analysis.style import (
     BLUE,
     FAINT,
@@ -110,20 +112,17 @@ def numbers_picture(accuracy: Tensor, trained: tuple[tuple[int, int], tuple[int,
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
     rows, columns = values.shape
-    image = axes.imshow(
-        values, cmap="viridis", vmin=0, vmax=1, origin="lower", extent=(0.5, columns + 0.5, 0.5, rows + 0.5)
-    )
-    for (row, column), value in np.ndenumerate(values):
-        colour = INK if value > 0.6 else PAPER
-        axes.text(column + 1, row + 1, f"{100 * value:.0f}", ha="center", va="center", size=7.5, color=colour)
+    image = table_of_shares(axes, values, lambda share: f"{100 * share:.0f}", 7.5)
     (left, right), (low, high) = trained
     look: dict[str, Any] = {"fill": False, "edgecolor": RED, "linewidth": 2.2}
-    axes.add_patch(Rectangle((left - 0.5, low - 0.5), right - left + 1, high - low + 1, **look))
-    axes.set(xticks=range(1, columns + 1), yticks=range(1, rows + 1), xlabel="digits shown", ylabel="operations")
+    axes.add_patch(Rectangle((left - 1.5, low - 1.5), right - left + 1, high - low + 1, **look))
+    axes.set_xticks(range(columns), map(str, range(1, columns + 1)))
+    axes.set_yticks(range(rows), map(str, range(1, rows + 1)))
+    axes.set(xlabel="digits shown", ylabel="operations")
     axes.set_title("Accuracy, per cent (framed: as in training)")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(image, ax=axes, pad=0.02, aspect=30).outline.set_visible(False)
+    colour_bar(image)
     return figure
 
 
@@ -217,9 +216,7 @@ def _thumbnail(axes: Axes, picture: np.ndarray, x: float, y: float, width: float
 def _answers(axes: Axes, scene: _Scene, tick: int) -> None:
     """Probabilities over ticks, up to one, with the likeliest answer of each part written at its end."""
     ticks, classes = scene.probabilities.shape
-    seen = np.where(np.arange(ticks)[:, None] <= tick, scene.probabilities, np.nan)
-    extent = (0.5, ticks + 0.5, classes - 0.5, -0.5)
-    axes.imshow(seen.T, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest", extent=extent)
+    tick_map(axes, np.where(np.arange(ticks)[:, None] <= tick, scene.probabilities, np.nan), "Blues", first=0)
     for end in scene.ends[1:-1]:
         axes.axvline(end + 0.5, color=FAINT, linewidth=0.7)
     for end in scene.ends[1:]:
@@ -238,8 +235,7 @@ def _answers(axes: Axes, scene: _Scene, tick: int) -> None:
 
 
 def _certainty(axes: Axes, certainty: np.ndarray, tick: int) -> None:
-    axes.plot(np.arange(tick + 1) + 1, certainty[: tick + 1], color=BLUE)
-    axes.scatter(tick + 1, certainty[tick], color=BLUE, s=18, zorder=3)
+    curve_so_far(axes, certainty, tick, size=18.0, color=BLUE)
     axes.set(ylim=(0, 1.08), yticks=(0, 1), ylabel="certainty")
     tick_axis(axes, len(certainty))
     axes.set_xlabel("internal tick", labelpad=1)

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ctm.analysis.maps import colour_bar, table_of_shares, tick_map
 from ctm.analysis.style import (
     BLUE,
     FAINT,
     GREEN,
     HEAT,
-    INK,
     MUTED,
     ORANGE,
     RED,
@@ -79,12 +79,7 @@ def generalization_picture(tried: Generalization) -> Figure:
     figure = canvas(height=3.6, width=5.2)
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
-    accuracy = plain(tried.accuracy)
-    image = axes.imshow(accuracy, cmap="viridis", vmin=0, vmax=1, origin="lower", aspect="auto")
-    figure.colorbar(image, ax=axes, pad=0.02, aspect=30).outline.set_visible(False)
-    for (row, column), share in np.ndenumerate(accuracy):
-        colour = INK if share > 0.6 else "white"
-        axes.text(column, row, f"{share:.0%}", ha="center", va="center", fontsize=8, color=colour)
+    colour_bar(table_of_shares(axes, plain(tried.accuracy), "{:.0%}".format, 8.0, aspect="auto"))
     axes.set_xticks(range(len(tried.scales)), [f"{scale:g}" for scale in tried.scales])
     axes.set_yticks(range(len(tried.means)), [f"{mean:g}" for mean in tried.means])
     axes.set(title="Lists sorted without a mistake", xlabel="standard deviation", ylabel="mean")
@@ -215,10 +210,7 @@ def _draw(numbers: np.ndarray, spoken: np.ndarray, said: Emissions, tick: int) -
     rank[order] = np.arange(length)
     course = figure.add_subplot(grid[1, :])
     likely = np.where(np.arange(ticks)[:, None] < tick, spoken[:, order], 0)
-    course.imshow(
-        likely.T, aspect="auto", cmap=HEAT, vmin=0, vmax=1, interpolation="nearest", origin="lower",
-        extent=(0.5, ticks + 0.5, 0.5, length + 0.5),
-    )  # fmt: skip
+    tick_map(course, likely, HEAT, upwards=True)
     course.scatter(when[: len(places)], rank[places] + 1, color=RAINBOW(_shade(places, length)), s=26, zorder=3)
     course.axvline(tick, color=MUTED, linewidth=0.8)
     course.set(title="What is said at each tick: bright is likely, a dot is said", ylabel="smallest to largest")
