@@ -6,6 +6,7 @@ numbers has to be saved to resume a run exactly, and several processes agree on 
 
 import functools
 import hashlib
+from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor
@@ -21,7 +22,9 @@ def generator(*key: int | str) -> Generator:
     return Generator().manual_seed(seed_from(*key))
 
 
-def shuffled(length: int, seed: int, start: int, count: int) -> Tensor:
+def shuffled(
+    length: int, seed: int, start: int, count: int, order: Callable[[int, int], Tensor] | None = None
+) -> Tensor:
     """Part of an endless stream of indices that visits everything once, then everything again in another order.
 
     Args:
@@ -29,6 +32,7 @@ def shuffled(length: int, seed: int, start: int, count: int) -> Tensor:
         seed: which stream.
         start: position in the stream.
         count: how many indices.
+        order: gives for a seed and an epoch all indices in their order, (length,); nothing for any order at random.
 
     Returns:
         (count,) int64.
@@ -36,7 +40,8 @@ def shuffled(length: int, seed: int, start: int, count: int) -> Tensor:
     pieces = []
     while count > 0:
         epoch, offset = divmod(start, length)
-        piece = _order(length, seed, epoch)[offset : offset + count]
+        indices = _order(length, seed, epoch) if order is None else order(seed, epoch)
+        piece = indices[offset : offset + count]
         pieces.append(piece)
         start, count = start + len(piece), count - len(piece)
     return torch.cat(pieces)

@@ -13,7 +13,7 @@ from ctm.randomness import shuffled
 from ctm.tasks.images import pictures as bundled
 from ctm.tasks.images.folder import read_folder
 from ctm.tasks.images.idx import has_idx, read_mnist
-from ctm.tasks.images.pictures import Pictures, SomePictures
+from ctm.tasks.images.pictures import Pictures
 from ctm.tasks.images.rows import has_rows, read_rows
 
 NAMES = {"train": ("train", "training"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -84,7 +84,7 @@ def split(
         (train,) = found.values()
     if train is None:
         raise DataError(f"{data}: no split 'train', but {', '.join(found)}: name it as --task.train-split")
-    present = train.labels.unique()
+    present = train.present()
     if len(present) < 2:
         only = train.classes[int(present[0])] if len(present) else "none"
         raise DataError(f"{data}: all pictures to train on are of one class, {only}; expected two or more")
@@ -92,16 +92,16 @@ def split(
     indices = torch.arange(len(train))
     if test is None:
         indices, held = holdout(indices, shares[1], seed)
-        test = SomePictures(train, held)
+        test = train.select(held)
     if validation is None:
         indices, held = holdout(indices, shares[0], seed)
-        validation = SomePictures(train, held)
-    return Splits(SomePictures(train, indices), validation, test)
+        validation = train.select(held)
+    return Splits(train.select(indices), validation, test)
 
 
 def some(pictures: Pictures, count: int) -> Tensor:
     """The places of at most so many pictures, at random, always the same ones."""
-    return shuffled(len(pictures), seed=0, start=0, count=min(count, len(pictures)))
+    return pictures.shuffled(seed=0, start=0, count=min(count, len(pictures)))
 
 
 def holdout(indices: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:

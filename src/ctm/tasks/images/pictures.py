@@ -7,13 +7,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ctm.errors import CTMError
+from ctm.randomness import shuffled
+
+
+class Unreachable(CTMError):
+    """Data that cannot be had, perhaps only now: unlike for a broken picture, no other takes their place."""
+
 
 class Pictures(ABC):
     """Some pictures, each of a class.
 
     Attributes:
         classes: their names.
-        labels: (N,) int64, places in `classes`.
+        labels: (N,) int64, places in `classes`; none of pictures that are streamed, which have a `label` each.
     """
 
     classes: tuple[str, ...]
@@ -29,6 +36,31 @@ class Pictures(ABC):
     @abstractmethod
     def name(self, index: int) -> str:
         """What to call a picture in messages: its file, or its place."""
+
+    def label(self, index: int) -> int:
+        """The class of a picture, a place in `classes`."""
+        return int(self.labels[index])
+
+    def present(self) -> Tensor:
+        """The classes that there are pictures of, places in `classes`."""
+        return self.labels.unique()
+
+    def select(self, indices: Tensor) -> "Pictures":
+        """Some of these pictures."""
+        return SomePictures(self, indices)
+
+    def shuffled(self, seed: int, start: int, count: int) -> Tensor:
+        """Part of an endless stream of places that visits every picture, then every one again in another order.
+
+        Args:
+            seed: which stream.
+            start: position in the stream.
+            count: how many places.
+
+        Returns:
+            (count,) int64.
+        """
+        return shuffled(len(self), seed, start, count)
 
 
 class ArrayPictures(Pictures):

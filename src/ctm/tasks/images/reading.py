@@ -13,7 +13,7 @@ from torch import Tensor
 from ctm.errors import DataError
 from ctm.tasks.images.augmentation import ResizedCrop
 from ctm.tasks.images.decoding import Box, Frame, upright
-from ctm.tasks.images.pictures import Pictures
+from ctm.tasks.images.pictures import Pictures, Unreachable
 
 MOST_BROKEN = 100
 """Pictures in a row that may be broken."""
@@ -80,7 +80,7 @@ class Reader:
                     box = _box(crop, draws[place], picture)
                 picture = self._cut(picture, found, box)
             pixels.append(picture)
-            labels.append(int(self.pictures.labels[found]))
+            labels.append(self.pictures.label(found))
         return torch.stack(pixels), torch.tensor(labels)
 
     def decoded(self, index: int) -> Image.Image:
@@ -93,6 +93,8 @@ class Reader:
             picture = self.pictures.open(index)
             picture.load()
             return upright(picture, self.frame.channels)
+        except Unreachable:
+            raise
         except Exception as error:  # Pillow raises many kinds for broken files
             raise DataError(f"{self.pictures.name(index)}: not a picture that can be read ({error})") from None
 

@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,19 +34,13 @@ class RowPictures(Pictures):
         import datasets
 
         self.source = source
-        self.column = _picture_column(source, rows.features, picture_column)
-        label = _label_column(source, rows.features, label_column, self.column)
-        feature = rows.features[label]
-        names = feature.names if isinstance(feature, datasets.ClassLabel) else None
+        self.column, label, names = find_columns(source, rows.features, picture_column, label_column)
         self.labels, self.classes = _labels(f"{source}: {label}", rows.with_format("numpy")[label], names)
         as_stored = datasets.Image(decode=False)
         self.rows = rows.select_columns([self.column]).cast_column(self.column, as_stored).with_format(None)
 
     def open(self, index: int) -> Image.Image:
-        stored = self.rows[index][self.column]
-        if stored is None:
-            raise ValueError("no picture")
-        return Image.open(stored["path"] if stored.get("bytes") is None else io.BytesIO(stored["bytes"]))
+        return open_stored(self.rows[index][self.column])
 
     def name(self, index: int) -> str:
         return f"{self.source}: row {index}"
@@ -80,6 +74,41 @@ def read_rows(name: str, picture_column: str | None, label_column: str | None) -
 def has_rows(path: Path) -> bool:
     """Whether a local path holds a data set of this schema."""
     return path.suffix == ".parquet" if path.is_file() else any(path.rglob("*.parquet"))
+
+
+class Columns(NamedTuple):
+    """What is where in a data set of this schema."""
+
+    picture: str
+    label: str
+    names: list[str] | None
+    """Of the classes; nothing if the schema does not say."""
+
+
+def find_columns(source: str, features: Any, picture_column: str | None, label_column: str | None) -> Columns:
+    """The columns of pictures and of labels.
+
+    Raises:
+        DataError: if there are none of these names, or not exactly one where none is given.
+    """
+    import datasets
+
+    picture = _picture_column(source, features, picture_column)
+    label = _label_column(source, features, label_column, picture)
+    feature = features[label]
+    return Columns(picture, label, feature.names if isinstance(feature, datasets.ClassLabel) else None)
+
+
+def open_stored(stored: Any) -> Image.Image:
+    """A picture as it is stored in this schema: its bytes, or else its file. Whatever Pillow raises is let through."""
+    if stored is None:
+        raise ValueError("no picture")
+    return Image.open(stored["path"] if stored.get("bytes") is None else io.BytesIO(stored["bytes"]))
+
+
+def wrong_label(name: str, label: Any, classes: int) -> DataError:
+    """The error for a label that is none of so many classes."""
+    return DataError(f"{name}: label {label}: expected 0 to {classes - 1}")
 
 
 def _picture_column(source: str, features: Any, name: str | None) -> str:
@@ -136,4 +165,4 @@ def _require_labels(pictures: RowPictures) -> None:
     wrong = ((labels < 0) | (labels >= classes)).nonzero()
     if len(wrong):
         place = int(wrong[0])
-        raise DataError(f"{pictures.name(place)}: label {int(labels[place])}: expected 0 to {classes - 1}")
+        raise wrong_label(pictures.name(place), int(labels[place]), classes)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ctm.config import Config
 from ctm.errors import ConfigError, DataError
 from ctm.machine import MachineConfig
-from ctm.randomness import generator, shuffled
+from ctm.randomness import generator
 from ctm.tasks.adaptation import adapted
 from ctm.tasks.base import Batch, Rows, Split, Task, TaskConfig
 from ctm.tasks.images.augmentation import Augmentation, ResizedCrop
@@ -109,11 +109,16 @@ class Images(Task):
         """How training pictures are changed at random, in this order."""
         replacement: bool = False
         """Draw training pictures with replacement, each time from all, instead of epoch after epoch."""
+        streaming: bool = False
+        """Read the pictures of a data set in Parquet files, as of the hub, in passing, instead of fetching all of it
+        before: for ImageNet."""
+        buffer: int = 1000
+        """Pictures that are mixed with each other while streaming, and that are held in memory for that, as stored."""
         drawings: bool = False
         """Whether pictures are bright strokes on dark ground: a user's own is then inverted if it is the other way, and
         padded instead of cropped."""
         keep: float = 2.0
-        """Gigabytes: as long as all decoded pictures of a split take no more, they stay in memory."""
+        """Gigabytes: as long as all decoded pictures of a split take no more, they stay in memory; unless streamed."""
         broken: Literal["replace", "stop"] = "replace"
         """What to do about a picture that cannot be read: take the next one instead and say so, or stop."""
         learned: LearnedPictures | None = dataclasses.field(default=None, metadata={"option": False})
@@ -127,6 +132,8 @@ class Images(Task):
             self.require(self.resize is None or self.resize >= least, "resize", f"at least size = {least}, or nothing")
             self.require(self.resize is None or self.size is not None, "resize", "nothing, as size is")
             self.require(self.keep >= 0, "keep", "0 or more")
+            self.require(self.buffer >= 1, "buffer", "at least 1")
+            self.require(not (self.streaming and self.replacement), "replacement", "false while streaming")
             for name in ("mean", "deviation"):
                 values = getattr(self, name)
                 self.require(values is None or len(values) in (1, 3), name, "1 or 3 numbers, or nothing")
@@ -160,10 +167,12 @@ class Images(Task):
                 DataError: if they are missing or broken.
             """
             from ctm.tasks.images.data import find, split
+            from ctm.tasks.images.stream import find_streams
 
             if self.data is None:
                 raise ConfigError("task.data: missing: name a folder of pictures, as in --task.data my/pictures")
-            found = find(self.data, self.picture_column, self.label_column)
+            columns = self.picture_column, self.label_column
+            found = find_streams(self.data, *columns, self.buffer) if self.streaming else find(self.data, *columns)
             names = {"train": self.train_split, "validation": self.validation_split, "test": self.test_split}
             return split(self.data, found, names, (self.validation_share, self.test_share), self.split_seed)
 
@@ -215,6 +224,7 @@ class Images(Task):
             pictures = getattr(self.splits, split)
             bytes_of_all = len(pictures) * frame.channels * frame.height * frame.width
             keep = bytes_of_all <= config.keep * 2**30 and not (split == "train" and self._crop is not None)
+            keep = keep and not config.streaming  # whose labels are only known while they are read
             readers[split] = Reader(pictures, frame, keep, config.broken == "replace")
         return readers
 
@@ -236,7 +246,7 @@ class Images(Task):
             source = generator(rows.seed, "pictures", rows.iteration)
             chosen = torch.randint(count, (rows.size,), generator=source)
         else:
-            chosen = shuffled(count, rows.seed, rows.iteration * rows.size, rows.size)
+            chosen = reader.pictures.shuffled(rows.seed, rows.iteration * rows.size, rows.size)
         draws = None if crop is None else self._draws(crop, 0, rows)
         return Batch(*reader.read(chosen[rows.start : rows.stop], crop, draws))
 
