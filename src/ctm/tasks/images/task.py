@@ -182,6 +182,11 @@ class Images(Task):
                 task = self.replace(data=str(Path(self.data).expanduser().absolute()))
             learned = _learn(self, splits)
             shape = (learned.channels, learned.height, learned.width)
+            if model.backbone.adapted(shape) is None:
+                raise ConfigError(
+                    f"model.backbone.kind = {model.backbone.kind!r}: takes no pictures of {learned.channels} channels; "
+                    "--task.colours gives grey pictures three"
+                )
             return task.replace(learned=learned), adapted(model, shape, (len(learned.classes),))
 
         def example(self, batch: int) -> Tensor | None:
