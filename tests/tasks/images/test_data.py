@@ -77,6 +77,8 @@ def test_splits_can_be_named():
     found = splits({"train": first, "validation": second}, test="validation")
     assert [len(part) for part in found] == [15, 5, 8]
     assert found.test is second
+    found = splits({"train": first, "test": second}, validation="test")
+    assert [len(part) for part in found] == [10, 8, 10]
 
 
 def test_a_split_that_is_not_there_is_refused():
@@ -98,8 +100,8 @@ def test_labels_of_another_split_are_told_by_their_names():
     found = splits({"train": train, "test": test})
     assert found.test.classes == train.classes
     assert found.test.labels.tolist() == [2, 0, 2, 0, 2, 0]
+    test.classes = ("a", "x", "b")
     with pytest.raises(DataError, match="some data: class 'x': no picture to train on is of it"):
-        test.classes = ("a", "x", "b")
         splits({"train": train, "test": test})
 
 
