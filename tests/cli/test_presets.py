@@ -40,10 +40,13 @@ def test_a_preset_is_counted(capsys, tmp_path):
     assert (found["ticks"], found["multiplications"]) == (5, costs.multiplications)
 
 
-def test_what_cannot_be_counted_is_refused(capsys):
+def test_what_cannot_be_counted_is_refused(capsys, monkeypatch):
     assert "name one to count" in refused(capsys, "presets", "--count")
     assert "--json and --input-shape belong to --count" in refused(capsys, "presets", "digits", "--json")
-    count = ("presets", "cifar10/paper", "--count")
+    model = ctm.preset("digits").model
+    monkeypatch.setattr("ctm.registry._PRESETS", dict(_PRESETS))
+    ctm.register("alone")(lambda: model)
+    count = ("presets", "alone", "--count")
     assert "input_shape = None: expected sizes of a sample" in refused(capsys, *count)
-    assert "expected (B, 3, H, W)" in refused(capsys, *count, "--input-shape", "1", "8", "8")
+    assert "expected (B, 1, H, W)" in refused(capsys, *count, "--input-shape", "3", "8", "8")
     assert "model.core.nurons" in refused(capsys, "presets", "digits", "--model.core.nurons", "3")

@@ -77,6 +77,8 @@ def test_splits_can_be_named():
     found = splits({"train": first, "validation": second}, test="validation")
     assert [len(part) for part in found] == [15, 5, 8]
     assert found.test is second
+    found = splits({"train": first, "test": second}, validation="test")
+    assert [len(part) for part in found] == [10, 8, 10]
 
 
 def test_a_split_that_is_not_there_is_refused():

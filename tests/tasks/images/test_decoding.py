@@ -208,16 +208,15 @@ def test_pictures_that_are_narrow_or_small_fill_the_frame(size, resize):
         assert seen.unique().tolist() == [90]
 
 
-@pytest.mark.parametrize("size", [(20, 10), (10, 20), (13, 29)])
+@pytest.mark.parametrize("size", [(20, 10), (10, 20), (12, 30)])
 def test_resizing_and_cutting_is_that_of_a_whole_picture(size):
     """As if the shorter side was resized first and the middle cut out then, up to rounding."""
     picture = noise(*size)
     seen = Frame(6, 6, 8, 3).cut(picture)
     width, height = (round(8 * side / min(size)) for side in size)
     whole = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)).astype(int)
-    if width % 2 == height % 2 == 0:
-        top, left = (height - 6) // 2, (width - 6) // 2
-        assert (seen.permute(1, 2, 0).int() - torch.from_numpy(whole[top : top + 6, left : left + 6])).abs().max() <= 1
+    top, left = (height - 6) // 2, (width - 6) // 2
+    assert (seen.permute(1, 2, 0).int() - torch.from_numpy(whole[top : top + 6, left : left + 6])).abs().max() <= 1
 
 
 def test_the_ground_of_a_drawing_is_that_of_its_border():

@@ -94,6 +94,8 @@ def test_only_training_batches_are_augmented():
     [
         ({"test_share": 0.0}, r"^test_share = 0\.0: expected between 0 and 1$"),
         ({"test_share": 1.0}, r"^test_share = 1\.0: expected between 0 and 1$"),
+        ({"validation_split": "val", "test_split": "val"}, r"^test_split = 'val': expected a split for each purpose$"),
+        ({"train_split": "train", "validation_split": "train"}, r"^validation_split = 'train': expected a split for"),
         ({"validation_share": -0.5}, r"^validation_share = -0\.5: expected between 0 and 1$"),
     ],
 )

@@ -78,7 +78,7 @@ def split(
     Raises:
         DataError: if there is no split of a name, too few pictures, or fewer than two classes.
     """
-    chosen = {part: _named(data, found, part, name) for part, name in names.items()}
+    chosen = {part: _named(data, found, part, names) for part in names}
     train = chosen["train"]
     if train is None and len(found) == 1:
         (train,) = found.values()
@@ -120,12 +120,13 @@ def holdout(indices: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return indices[order[held:]], indices[order[:held]]
 
 
-def _named(data: str, found: Mapping[str, Pictures], part: str, name: str | None) -> Pictures | None:
-    if name is not None:
+def _named(data: str, found: Mapping[str, Pictures], part: str, names: Mapping[str, str | None]) -> Pictures | None:
+    """The split that is named for a part, or else that of its usual name, unless this is another part's."""
+    if (name := names[part]) is not None:
         if name not in found:
             raise DataError(f"{data}: no split {name!r} (task.{part}_split), but {', '.join(found)}")
         return found[name]
-    return next((found[usual] for usual in NAMES[part] if usual in found), None)
+    return next((found[usual] for usual in NAMES[part] if usual in found and usual not in names.values()), None)
 
 
 def _with_classes(data: str, pictures: Pictures | None, classes: tuple[str, ...]) -> Pictures | None:

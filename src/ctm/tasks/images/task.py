@@ -127,6 +127,11 @@ class Images(Task):
         def validate(self) -> None:
             for name in ("validation_share", "test_share"):
                 self.require(0 < getattr(self, name) < 1, name, "between 0 and 1")
+            splits = ("train_split", "validation_split", "test_split")
+            for place, name in enumerate(splits):
+                others = [getattr(self, other) for other in splits[:place]]
+                repeated = getattr(self, name) is not None and getattr(self, name) in others
+                self.require(not repeated, name, "a split for each purpose")
             self.require(self.size is None or self.size >= 1, "size", "at least 1, or nothing")
             least = self.size or 1
             self.require(self.resize is None or self.resize >= least, "resize", f"at least size = {least}, or nothing")
