@@ -106,7 +106,7 @@ def without_tests(run):
         (without_metrics, "0 lines up to the checkpoint"),
         (without_times, "expected a last line of iteration 2, with seconds"),
         (without_tests, "expected test scores of the best and of the last"),
-        (lambda run: (run / "config.yaml").write_text("task: 3"), "config.yaml: model: missing"),
+        (lambda run: (run / "config.yaml").write_text("training: {iterations: 3}"), "config.yaml: task: missing"),
         (lambda run: (run / "config.yaml").write_bytes(b"\xff"), "not a text in UTF-8"),
         (lambda run: (run / "checkpoints/00000002/state.json").write_text("{"), "broken checkpoint"),
     ],
