@@ -1,14 +1,27 @@
 import itertools
+import pickle
+import re
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from ctm import ConfigError
-from ctm.tasks.images import Crop, Images
+import ctm
+from ctm import ConfigError, DataError
+from ctm.cli import main
+from ctm.tasks.base import Rows
+from ctm.tasks.images import Crop, Flip, Images, ResizedCrop
 from ctm.tasks.images.known import DIGITS
 from ctm.testing import check_task
+from ctm.training import Run, TrainingConfig, train
+from ctm.training.loading import evaluation_batches, training_batches
+from tasks.images.made import folder_of, noise
+from training.experiments import parity
+from training.processes import everything, finish, start, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +119,244 @@ def test_impossible_configurations_are_refused(changes, message):
 
 def test_training_and_evaluation_can_use_it(task):
     check_task(task)
+
+
+def folder_config(path, **changes):
+    return Images.Config(**{"data": str(path), "test_share": 0.25, "validation_share": 0.25, **changes})
+
+
+def learned(path, **changes):
+    return folder_config(path, **changes).build().learned
+
+
+def folder_with(path, pictures):
+    """A folder of some pictures, by turns of class "a" and "b"."""
+    for number, picture in enumerate(pictures):
+        (path / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        picture.save(path / "ab"[number % 2] / f"{number}.png")
+    return path
+
+
+def seen_of(found):
+    return found.height, found.width, found.resize, found.one_size
+
+
+@pytest.mark.parametrize(
+    ("sizes", "changes", "expected"),
+    [
+        ([(48, 32)], {}, (32, 48, 32, True)),
+        ([(64, 64)], {}, (64, 64, 64, True)),
+        ([(100, 100)], {}, (64, 64, 64, False)),
+        ([(70, 40)], {}, (40, 40, 40, False)),
+        ([(30, 20), (40, 25), (80, 90)], {}, (25, 25, 25, False)),
+        ([(300, 200), (400, 250)], {}, (64, 64, 64, False)),
+        ([(1, 1)], {}, (1, 1, 1, True)),
+        ([(48, 32)], {"size": 32}, (32, 32, 32, False)),
+        ([(48, 48)], {"size": 48}, (48, 48, 48, True)),
+        ([(48, 48)], {"size": 96}, (96, 96, 96, False)),
+        ([(48, 48)], {"size": 48, "resize": 56}, (48, 48, 56, False)),
+        ([(300, 200)], {"size": 224, "resize": 256}, (224, 224, 256, False)),
+    ],
+)
+def test_sizes(tmp_path, sizes, changes, expected):
+    pictures = [noise(*sizes[number % len(sizes)], seed=number) for number in range(12)]
+    task = folder_config(folder_with(tmp_path, pictures), **changes).build()
+    assert seen_of(task.learned) == expected
+    assert task.batch(0, 0, 3).inputs.shape == (3, 3, *expected[:2])
+
+
+def test_sizes_are_those_of_upright_pictures(tmp_path):
+    """All of 12x8 as they are stored; half of them are shown on their side."""
+    folder_with(tmp_path, [noise(12, 8, seed=number) for number in range(12)])
+    for path in (tmp_path / "a").iterdir():
+        picture = Image.open(path).copy()
+        exif = picture.getexif()
+        exif[0x0112] = 6
+        picture.save(path, exif=exif)
+    assert seen_of(learned(tmp_path)) == (8, 8, 8, False)
+
+
+def test_grey_and_colours(tmp_path):
+    grey = folder_with(tmp_path / "grey", [noise(8, 8, "L", number) for number in range(12)])
+    mixed = folder_with(tmp_path / "mixed", [noise(8, 8, "RGB" if number > 9 else "L", number) for number in range(12)])
+    assert [learned(path).channels for path in (grey, mixed)] == [1, 3]
+    for wanted, channels in ((True, 3), (False, 1)):
+        for path in (grey, mixed):
+            task = folder_config(path, colours=wanted).build()
+            assert task.learned.channels == len(task.learned.mean) == len(task.learned.deviation) == channels
+            assert task.batch(0, 0, 2).inputs.shape == (2, channels, 8, 8)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_pictures_are_normalised_by_their_mean_and_deviation(tmp_path, mode):
+    task = folder_config(folder_with(tmp_path, [noise(8, 8, mode, number) for number in range(40)])).build()
+    train = task.splits.train
+    pixels = np.stack([np.asarray(train.open(index)) for index in range(len(train))]) / 255
+    axes = (0, 1, 2)
+    assert np.allclose(task.learned.mean, pixels.mean(axes), atol=1e-12)
+    assert np.allclose(task.learned.deviation, pixels.std(axes), atol=1e-12)
+    inputs = torch.cat([batch.inputs for batch in task.evaluation("train", 7)])
+    assert inputs.mean((0, 2, 3)).abs().max() < 1e-5
+    assert (inputs.std((0, 2, 3), correction=0) - 1).abs().max() < 1e-5
+
+
+def test_constant_pictures_are_zeros(tmp_path):
+    task = folder_config(folder_with(tmp_path, [Image.new("L", (4, 4), 51)] * 12)).build()
+    assert (task.learned.mean, task.learned.deviation) == (pytest.approx((0.2,)), (1.0,))
+    assert task.batch(0, 0, 2).inputs.abs().max() < 1e-6
+
+
+def test_mean_and_deviation_may_be_given(tmp_path):
+    path = folder_with(tmp_path, [noise(8, 8, "L", number) for number in range(12)])
+    task = folder_config(path, mean=(0.5,)).build()
+    assert task.learned.mean == (0.5,)
+    assert task.learned.deviation != (1.0,)
+    with pytest.raises(ConfigError, match=r"^task\.mean = \[0\.5, 0\.5, 0\.5\]: expected 1 for grey pictures$"):
+        folder_config(path, mean=(0.5,) * 3).build()
+    with pytest.raises(ConfigError, match=r"^task\.deviation = \[0\.5\]: expected 3 for pictures in colours$"):
+        folder_config(path, deviation=(0.5,), colours=True).build()
+
+
+MANY = {"a": 6, "b": 6, "c": 6}
+AUGMENTED = (ResizedCrop(8), Crop(1), Flip())
+
+
+def mixed_sizes(path):
+    for name in "abc":
+        folder_of(path, {name: 6}, size=(8 + ord(name) % 5, 9), seed=ord(name))
+    return path
+
+
+def rows_of(task, iteration, size, start, stop):
+    rows = Rows(3, iteration, size, start, stop)
+    return task.augmented(task.part(rows), rows)
+
+
+@pytest.mark.parametrize("replacement", [False, True])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_rows_of_several_processes_make_the_batch_of_one(tmp_path, replacement, mixed):
+    path = mixed_sizes(tmp_path) if mixed else folder_of(tmp_path, MANY, size=(8, 8))
+    task = folder_config(path, size=8, augmentations=AUGMENTED, replacement=replacement).build()
+    assert task.learned.one_size != mixed
+    for iteration in range(3):
+        whole = task.batch(3, iteration, 6)
+        for cuts in ((0, 3, 6), (0, 1, 5, 6)):
+            parts = [rows_of(task, iteration, 6, *cut) for cut in itertools.pairwise(cuts)]
+            assert torch.equal(torch.cat([part.inputs for part in parts]), whole.inputs)
+            assert torch.equal(torch.cat([part.targets for part in parts]), whole.targets)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_what_is_kept_and_who_reads_makes_no_difference(tmp_path, mixed):
+    path = mixed_sizes(tmp_path) if mixed else folder_of(tmp_path, MANY, size=(8, 8))
+    runs = []
+    for keep, workers in ((2.0, 0), (0.0, 0), (2.0, 2)):
+        task = folder_config(path, size=8, augmentations=AUGMENTED, keep=keep).build()
+        config = TrainingConfig(iterations=4, batch_size=6, workers=workers)
+        batches = list(training_batches(task, config, 0))
+        tests = [batch for batch, _ in evaluation_batches(task, "test", 2, workers)]
+        runs.append(torch.cat([batch.inputs.flatten().float() for batch in batches + tests]))
+    assert torch.equal(runs[0], runs[1])
+    assert torch.equal(runs[0], runs[2])
+
+
+def test_pictures_come_once_an_epoch_or_at_random(tmp_path):
+    path = folder_of(tmp_path, {"a": 8, "b": 8})
+    for replacement in (False, True):
+        task = folder_config(path, replacement=replacement).build()
+        count = task.count("train")
+        pixels = torch.cat([task.batch(0, iteration, count // 3).inputs.flatten(1) for iteration in range(3)])
+        assert (len(pixels.unique(dim=0)) == count) != replacement
+
+
+def test_a_task_survives_being_sent_to_a_new_process(tmp_path):
+    task = folder_config(folder_of(tmp_path, MANY)).build()
+    first = task.batch(0, 0, 4)
+    again = pickle.loads(pickle.dumps(task)).batch(0, 0, 4)
+    assert torch.equal(first.inputs, again.inputs)
+
+
+def test_other_classes_than_when_the_run_was_made_are_refused(tmp_path):
+    config = folder_config(folder_of(tmp_path, {"a": 4, "b": 4}))
+    config = config.replace(learned=config.build().learned)
+    folder_of(tmp_path, {"c": 4})
+    with pytest.raises(DataError, match=r": classes a, b, c: expected a, b, as when the run was made$"):
+        config.build().batch(0, 0, 2)
+
+
+def test_too_few_pictures_are_refused(tmp_path):
+    path = folder_of(tmp_path, {"a": 1, "b": 1})
+    with pytest.raises(DataError, match="samples: .* held out, .* left; expected at least one of each|of one class"):
+        folder_config(path, test_share=0.1).build()
+
+
+def test_a_picture_that_is_broken_stops_where_it_is_to_stop(tmp_path):
+    path = folder_of(tmp_path, {"a": 6, "b": 6})
+    for file in (path / "a").iterdir():
+        file.write_bytes(b"")
+    assert folder_config(path).build().batch(0, 0, 8).targets.unique().tolist() == [1]
+    with pytest.raises(DataError, match=r"\.png: not a picture that can be read"):
+        folder_config(path, broken="stop").build()
+    for file in (path / "b").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match=r"\.png: not a picture that can be read .*; nor can any of the .* after it"):
+        folder_config(path).build()
+
+
+def experiment(path, **training):
+    """A tiny machine that learns the pictures of a folder; without batch norm."""
+    base = parity(**{"iterations": 6, "batch_size": 4, **training})
+    model = base.model.replace(
+        backbone=ctm.PatchEmbedding.Config() if hasattr(ctm, "PatchEmbedding") else ctm.Identity.Config(3, 2),
+        observer=ctm.CrossAttention.Config(8, 2),
+        readout=ctm.ClassReadout.Config(2),
+    )
+    task = folder_config(path, size=8, augmentations=AUGMENTED)
+    return base.replace(task=task, model=model).fitted()
+
+
+def test_a_killed_run_ends_as_if_it_never_was(tmp_path):
+    settings = {"iterations": 60, "checkpoint_every": 3, "workers": 1, "dropout": 0.1}
+    made = experiment(mixed_sizes(tmp_path / "data"), **settings)
+    whole, killed = (Run.create(tmp_path / name, made) for name in ("whole", "killed"))
+    for moment in (2, 20):
+        process = start(killed.path)
+        wait_for(killed.path, moment)
+        process.kill()
+        process.join()
+    assert everything(finish(killed.path)) == everything(finish(whole.path))
+
+
+def test_a_model_answers_after_its_data_are_gone(tmp_path, capsys):
+    path = mixed_sizes(tmp_path / "data")
+    run = Run.create(tmp_path / "run", experiment(path, iterations=1))
+    train(run, quiet=True)
+    shutil.rmtree(path)
+    noise(50, 40).save(tmp_path / "photo.jpg")
+    assert main(["think", str(run.path), "--input", str(tmp_path / "photo.jpg")]) == 0
+    answer, certain, _ = capsys.readouterr().out.splitlines()
+    assert answer.removeprefix("answer: ") in ("a", "b", "c")
+    assert main(["evaluate", str(run.path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"ctm: {path}: no such folder")
+
+
+def test_a_folder_is_learned_from_the_command_line(tmp_path, capsys):
+    path = folder_of(tmp_path / "my pictures", {"blue": 10, "green": 10, "red": 10}, size=(16, 16))
+    run = tmp_path / "run"
+    settings = "--model.ticks 2 --training.iterations 3 --training.batch-size 6 --training.accelerator cpu --quiet"
+    assert main(["train", "images/quick", "--task.data", str(path), "--run", str(run), *settings.split()]) == 0
+    assert capsys.readouterr().err == ""
+    task = Run.open(run).experiment.task
+    assert task.learned.classes == ("blue", "green", "red")
+    assert (task.learned.height, task.learned.width, task.learned.channels) == (16, 16, 3)
+    assert main(["think", str(run), "--index", "0"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^answer: (blue|green|red)\ntruth: (blue|green|red)\n", out)
+
+
+def test_a_relative_folder_is_found_from_anywhere(tmp_path, monkeypatch):
+    folder_of(tmp_path / "mine", {"a": 6, "b": 6})
+    monkeypatch.chdir(tmp_path)
+    task, _ = folder_config("mine").fitted(ctm.preset("images/quick").model)
+    assert task.data == str(tmp_path / "mine")

@@ -78,6 +78,9 @@ def split(
     Raises:
         DataError: if there is no split of a name, too few pictures, or fewer than two classes.
     """
+    empty = next((part for part, pictures in found.items() if not len(pictures)), None)
+    if empty is not None:
+        raise DataError(f"{data}: no pictures in the split {empty!r}")
     chosen = {part: _named(data, found, part, names) for part in names}
     train = chosen["train"]
     if train is None and len(found) == 1:
@@ -86,7 +89,7 @@ def split(
         raise DataError(f"{data}: no split 'train', but {', '.join(found)}: name it as --task.train-split")
     present = train.present()
     if len(present) < 2:
-        only = train.classes[int(present[0])] if len(present) else "none"
+        only = train.classes[int(present[0])]
         raise DataError(f"{data}: all pictures to train on are of one class, {only}; expected two or more")
     validation, test = (_with_classes(data, chosen[part], train.classes) for part in ("validation", "test"))
     indices = torch.arange(len(train))

@@ -349,7 +349,7 @@ def _learn(config: Images.Config, splits: "Splits") -> LearnedPictures:
         DataError: if none of them can be read, or one that must not be replaced.
     """
     from ctm.tasks.images.data import some
-    from ctm.tasks.images.decoding import Frame, is_grey
+    from ctm.tasks.images.decoding import Frame, is_grey, upright
     from ctm.tasks.images.reading import Reader
 
     pictures = splits.train
@@ -358,18 +358,19 @@ def _learn(config: Images.Config, splits: "Splits") -> LearnedPictures:
     sizes, grey = [], []
     for place in places[: EXAMINED // 5].tolist():
         try:
-            picture = pictures.open(place)
-            picture.load()
-        except Exception:
+            with pictures.open(place) as picture:
+                sizes.append(upright(picture, 3).size)
+                grey.append(is_grey(picture))
+        except Exception:  # whatever is wrong with it is said when it is read
             continue
-        sizes.append(picture.size), grey.append(is_grey(picture))
     if not sizes:
         reader.read(places[:1])  # says what is wrong with it
         raise DataError(f"{config.data}: none of {len(places[: EXAMINED // 5])} pictures can be read")
     (width, height), one_size = sizes[0], len(set(sizes)) == 1
-    one_size = (
-        one_size and max(sizes[0]) <= LARGEST if config.size is None else one_size and sizes[0] == (config.size,) * 2
-    )
+    if config.size is None:
+        one_size = one_size and max(sizes[0]) <= LARGEST
+    else:
+        one_size = one_size and sizes[0] == (config.size,) * 2 and config.resize in (None, config.size)
     if not one_size:
         side = config.size or min(LARGEST, sorted(map(min, sizes))[len(sizes) // 2])
         width = height = side
@@ -378,10 +379,13 @@ def _learn(config: Images.Config, splits: "Splits") -> LearnedPictures:
     mean, deviation = (_for_channels(name, getattr(config, name), channels) for name in ("mean", "deviation"))
     if mean is None or deviation is None:
         pixels, _ = Reader(pictures, frame, replace=config.broken == "replace").read(places)
-        spread = pixels.double().transpose(0, 1).flatten(1) / 255  # (C, pixels)
-        mean = tuple(spread.mean(1).tolist()) if mean is None else mean
-        measured = spread.std(1, correction=0)
-        deviation = tuple(torch.where(measured > 1e-6, measured, 1.0).tolist()) if deviation is None else deviation
+        levels = torch.arange(256).double() / 255
+        counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in pixels.unbind(1)])  # (C, 256)
+        shares = counts / counts.sum(1, keepdim=True).double()
+        measured = shares @ levels  # (C,)
+        spread = (shares * (levels - measured[:, None]) ** 2).sum(1).sqrt()  # (C,)
+        mean = tuple(measured.tolist()) if mean is None else mean
+        deviation = tuple(torch.where(spread > 1e-6, spread, 1.0).tolist()) if deviation is None else deviation
     return LearnedPictures(pictures.classes, height, width, frame.resize, channels, one_size, mean, deviation)
 
 
