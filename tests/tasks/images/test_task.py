@@ -286,7 +286,7 @@ def test_other_classes_than_when_the_run_was_made_are_refused(tmp_path):
 
 def test_too_few_pictures_are_refused(tmp_path):
     path = folder_of(tmp_path, {"a": 1, "b": 1})
-    with pytest.raises(DataError, match="samples: .* held out, .* left; expected at least one of each|of one class"):
+    with pytest.raises(DataError, match=r"samples: .* held out, .* left; expected at least one of each|of one class"):
         folder_config(path, test_share=0.1).build()
 
 
@@ -334,7 +334,7 @@ def test_a_model_answers_after_its_data_are_gone(tmp_path, capsys):
     shutil.rmtree(path)
     noise(50, 40).save(tmp_path / "photo.jpg")
     assert main(["think", str(run.path), "--input", str(tmp_path / "photo.jpg")]) == 0
-    answer, certain, _ = capsys.readouterr().out.splitlines()
+    answer, *_ = capsys.readouterr().out.splitlines()
     assert answer.removeprefix("answer: ") in ("a", "b", "c")
     assert main(["evaluate", str(run.path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()

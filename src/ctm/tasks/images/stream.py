@@ -92,7 +92,7 @@ class RowGroups:
         table = self._read.pop(group, None)
         if table is None:
             file, number = self._groups[group]
-            with _reaching(self.files[file]), _opened(self.files[file], self._footers[file]) as opened:
+            with _opened(self.files[file], self._footers[file]) as opened:
                 table = opened.read_row_group(number, columns=self.columns).select(self.columns)
         self._read[group] = table  # as the last of them
         room = self.buffer + 2 * int(self.counts.max())  # the groups of as many rows as are mixed, both ends cut
@@ -184,15 +184,15 @@ def find_streams(data: str, picture_column: str | None, label_column: str | None
         DataError: if it cannot be had, or has no pictures with labels, or its schema does not name the classes.
         Unreachable: if a file cannot be read.
     """
-    otherwise = "fetch it first, without --task.streaming"
     path = Path(data).expanduser()
     if data == "digits" or (path.exists() and not has_rows(path)):
         raise DataError(f"{data}: no Parquet files, which streaming needs; leave --task.streaming out")
+    otherwise = "give a folder with its Parquet files as --task.data"
     builder = fetch(str(path) if path.exists() else data, otherwise, "load_dataset_builder")
     import datasets  # which `fetch` says how to install
 
     if builder.name != "parquet":
-        raise DataError(f"{data}: files of kind {builder.name}, but streaming needs Parquet; {otherwise}")
+        raise DataError(f"{data}: its files are {builder.name}, not Parquet; leave --task.streaming out")
     found: dict[str, Pictures] = {}
     unlabelled = []
     for split, files in builder.config.data_files.items():
@@ -202,7 +202,7 @@ def find_streams(data: str, picture_column: str | None, label_column: str | None
         features = builder.info.features or datasets.Features.from_arrow_schema(footers[0].schema.to_arrow_schema())
         picture, label, names = find_columns(source, features, picture_column, label_column)
         if names is None:
-            raise DataError(f"{source}: {label}: the schema names no classes, which streaming needs; {otherwise}")
+            raise DataError(f"{source}: {label}: the schema names no classes; leave --task.streaming out")
         groups = RowGroups(files, footers, (picture, label), buffer)
         log.info("%s: %d pictures in %d files", source, len(groups), len(files))
         if len(groups) and _no_labels(groups, label):
@@ -220,22 +220,20 @@ def _no_labels(groups: RowGroups, column: str) -> bool:
 
 
 def _footer(file: str) -> "FileMetaData":
-    with _reaching(file), _opened(file) as opened:
+    with _opened(file) as opened:
         return opened.metadata
 
 
-def _opened(file: str, footer: "FileMetaData | None" = None) -> "ParquetFile":
+@contextlib.contextmanager
+def _opened(file: str, footer: "FileMetaData | None" = None) -> "Generator[ParquetFile]":
+    """A file, whose footer may be known already. All that goes wrong meanwhile is told as one error."""
     import fsspec
     from pyarrow.parquet import ParquetFile
 
-    system, path = fsspec.core.url_to_fs(file)
-    return ParquetFile(path, filesystem=system, metadata=footer, pre_buffer=True)
-
-
-@contextlib.contextmanager
-def _reaching(file: str) -> Generator[None]:
     try:
-        yield
+        system, path = fsspec.core.url_to_fs(file)
+        with system.open(path, "rb", cache_type="none") as source:  # so that no more is fetched than what is asked for
+            yield ParquetFile(source, metadata=footer, pre_buffer=True)
     except Exception as error:  # of file systems, networks and Parquet
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise Unreachable(f"{file}: cannot be read ({reason})") from error
