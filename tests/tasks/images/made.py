@@ -35,6 +35,13 @@ def folder_of(path, counts, size=(12, 12), seed=0):
     return path
 
 
+def mixed_sizes(path):
+    """A folder of three classes, whose pictures have different sizes."""
+    for name in "abc":
+        folder_of(path, {name: 6}, size=(8 + ord(name) % 5, 9), seed=ord(name))
+    return path
+
+
 def array_pictures(count, size=8, classes=3):
     """Pictures (size, size) whose pixels are all their own number, with labels in turn."""
     pixels = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None], (count, size, size)).copy()

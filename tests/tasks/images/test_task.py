@@ -1,7 +1,5 @@
 import itertools
 import pickle
-import re
-import shutil
 import subprocess
 import sys
 
@@ -12,16 +10,13 @@ from PIL import Image
 
 import ctm
 from ctm import ConfigError, DataError
-from ctm.cli import main
 from ctm.tasks.base import Rows
 from ctm.tasks.images import Crop, Flip, Images, ResizedCrop
 from ctm.tasks.images.known import DIGITS
 from ctm.testing import check_task
-from ctm.training import Run, TrainingConfig, train
+from ctm.training import TrainingConfig
 from ctm.training.loading import evaluation_batches, training_batches
-from tasks.images.made import folder_of, noise
-from training.experiments import parity
-from training.processes import everything, finish, start, wait_for
+from tasks.images.made import folder_of, mixed_sizes, noise
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +29,7 @@ def pictures(samples):
     return [(tuple(samples.open(i).get_flattened_data()), label) for i, label in enumerate(samples.labels.tolist())]
 
 
-def everything(task):
+def all_pictures(task):
     return sorted(itertools.chain(*map(pictures, task.splits)))
 
 
@@ -60,7 +55,7 @@ def test_the_split_is_the_same_in_every_process(task):
 def test_another_seed_makes_another_split(task):
     other = DIGITS.replace(split_seed=1).build()
     assert not torch.equal(other.splits.test.labels, task.splits.test.labels)
-    assert everything(other) == everything(task)
+    assert all_pictures(other) == all_pictures(task)
 
 
 def test_the_shares_can_be_chosen():
@@ -221,12 +216,6 @@ MANY = {"a": 6, "b": 6, "c": 6}
 AUGMENTED = (ResizedCrop(8), Crop(1), Flip())
 
 
-def mixed_sizes(path):
-    for name in "abc":
-        folder_of(path, {name: 6}, size=(8 + ord(name) % 5, 9), seed=ord(name))
-    return path
-
-
 def rows_of(task, iteration, size, start, stop):
     rows = Rows(3, iteration, size, start, stop)
     return task.augmented(task.part(rows), rows)
@@ -301,58 +290,6 @@ def test_a_picture_that_is_broken_stops_where_it_is_to_stop(tmp_path):
         file.write_bytes(b"")
     with pytest.raises(DataError, match=r"\.png: not a picture that can be read .*; nor can any of the .* after it"):
         folder_config(path).build()
-
-
-def experiment(path, **training):
-    """A tiny machine that learns the pictures of a folder; without batch norm."""
-    base = parity(**{"iterations": 6, "batch_size": 4, **training})
-    model = base.model.replace(
-        backbone=ctm.PatchEmbedding.Config() if hasattr(ctm, "PatchEmbedding") else ctm.Identity.Config(3, 2),
-        observer=ctm.CrossAttention.Config(8, 2),
-        readout=ctm.ClassReadout.Config(2),
-    )
-    task = folder_config(path, size=8, augmentations=AUGMENTED)
-    return base.replace(task=task, model=model).fitted()
-
-
-def test_a_killed_run_ends_as_if_it_never_was(tmp_path):
-    settings = {"iterations": 60, "checkpoint_every": 3, "workers": 1, "dropout": 0.1}
-    made = experiment(mixed_sizes(tmp_path / "data"), **settings)
-    whole, killed = (Run.create(tmp_path / name, made) for name in ("whole", "killed"))
-    for moment in (2, 20):
-        process = start(killed.path)
-        wait_for(killed.path, moment)
-        process.kill()
-        process.join()
-    assert everything(finish(killed.path)) == everything(finish(whole.path))
-
-
-def test_a_model_answers_after_its_data_are_gone(tmp_path, capsys):
-    path = mixed_sizes(tmp_path / "data")
-    run = Run.create(tmp_path / "run", experiment(path, iterations=1))
-    train(run, quiet=True)
-    shutil.rmtree(path)
-    noise(50, 40).save(tmp_path / "photo.jpg")
-    assert main(["think", str(run.path), "--input", str(tmp_path / "photo.jpg")]) == 0
-    answer, *_ = capsys.readouterr().out.splitlines()
-    assert answer.removeprefix("answer: ") in ("a", "b", "c")
-    assert main(["evaluate", str(run.path)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"ctm: {path}: no such folder")
-
-
-def test_a_folder_is_learned_from_the_command_line(tmp_path, capsys):
-    path = folder_of(tmp_path / "my pictures", {"blue": 10, "green": 10, "red": 10}, size=(16, 16))
-    run = tmp_path / "run"
-    settings = "--model.ticks 2 --training.iterations 3 --training.batch-size 6 --training.accelerator cpu --quiet"
-    assert main(["train", "images/quick", "--task.data", str(path), "--run", str(run), *settings.split()]) == 0
-    assert capsys.readouterr().err == ""
-    task = Run.open(run).experiment.task
-    assert task.learned.classes == ("blue", "green", "red")
-    assert (task.learned.height, task.learned.width, task.learned.channels) == (16, 16, 3)
-    assert main(["think", str(run), "--index", "0"]) == 0
-    out = capsys.readouterr().out
-    assert re.search(r"^answer: (blue|green|red)\ntruth: (blue|green|red)\n", out)
 
 
 def test_a_relative_folder_is_found_from_anywhere(tmp_path, monkeypatch):
