@@ -115,6 +115,7 @@ def test_pictures_of_several_groups_are_mixed(folder):
     assert sorted(order.tolist()) == list(range(60))
     group = torch.searchsorted(groups.counts.cumsum(0), order, right=True)
     assert all(len(set(window.tolist())) >= 2 for window in group[:48].split(16))
+    assert (group[1:] != group[:-1]).sum() > 20  # one after another, they would change 8 times
 
 
 @pytest.mark.parametrize(("group", "buffer"), [(4, 1), (60, 60)])
@@ -197,9 +198,10 @@ def test_splits_of_their_own_are_read_in_order(folder, tmp_path):
     assert task.sample(13).inputs[0, 0, 0, 0].item() == 83
 
 
-def test_a_split_without_answers_is_no_split(tmp_path):
+@pytest.mark.parametrize("none", [-1, None])
+def test_a_split_without_answers_is_no_split(tmp_path, none):
     write(tmp_path / "train.parquet", range(30))
-    write(tmp_path / "test.parquet", range(40, 60), labels=[-1] * 20)
+    write(tmp_path / "test.parquet", range(40, 60), labels=[none] * 20)
     task = config(tmp_path).build()
     assert set(held(task, "test")) < set(range(30))
     (tmp_path / "train.parquet").unlink()
@@ -230,7 +232,7 @@ def test_a_file_and_a_name_on_the_hub(folder, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("last", "message"),
-    [(2, "row 39: label 2: "), (-1, "row 39: label -1: "), (None, "row 39: label None: ")],
+    [(2, "row 39: label 2: "), (-1, "row 39: no label: "), (None, "row 39: no label: ")],
 )
 def test_labels_that_are_none(tmp_path, last, message):
     more = datasets.ClassLabel(names=["even", "odd", "neither"])
