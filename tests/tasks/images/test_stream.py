@@ -115,6 +115,7 @@ def test_pictures_of_several_groups_are_mixed(folder):
     assert sorted(order.tolist()) == list(range(60))
     group = torch.searchsorted(groups.counts.cumsum(0), order, right=True)
     assert all(len(set(window.tolist())) >= 2 for window in group[:48].split(16))
+    assert (group[1:] != group[:-1]).sum() > 20  # one after another, they would change 8 times
 
 
 @pytest.mark.parametrize(("group", "buffer"), [(4, 1), (60, 60)])
@@ -197,9 +198,10 @@ def test_splits_of_their_own_are_read_in_order(folder, tmp_path):
     assert task.sample(13).inputs[0, 0, 0, 0].item() == 83
 
 
-def test_a_split_without_answers_is_no_split(tmp_path):
+@pytest.mark.parametrize("none", [-1, None])
+def test_a_split_without_answers_is_no_split(tmp_path, none):
     write(tmp_path / "train.parquet", range(30))
-    write(tmp_path / "test.parquet", range(40, 60), labels=[-1] * 20)
+    write(tmp_path / "test.parquet", range(40, 60), labels=[none] * 20)
     task = config(tmp_path).build()
     assert set(held(task, "test")) < set(range(30))
     (tmp_path / "train.parquet").unlink()
@@ -230,15 +232,16 @@ def test_a_file_and_a_name_on_the_hub(folder, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("last", "message"),
-    [(2, "row 39: label 2: "), (-1, "row 39: label -1: "), (None, "row 39: label None: ")],
+    [(2, "row 39: label 2: "), (-1, "row 39: no label: "), (None, "row 39: no label: ")],
 )
 def test_labels_that_are_none(tmp_path, last, message):
     more = datasets.ClassLabel(names=["even", "odd", "neither"])
     write(tmp_path / "train-00000-of-00002.parquet", range(20))
     write(tmp_path / "train-00001-of-00002.parquet", range(20), [*[0] * 19, last], more)
-    write(tmp_path / "test.parquet", range(20))
+    for split in ("validation", "test"):
+        write(tmp_path / f"{split}.parquet", range(20))
     with pytest.raises(DataError, match=rf"train: {message}expected 0 to 1$"):
-        walked(config(tmp_path, validation_split="test").build(), 0, 40, [0])
+        walked(config(tmp_path).build(), 0, 40, [0])
 
 
 def test_classes_that_the_schema_does_not_name(tmp_path):
@@ -257,14 +260,15 @@ def test_the_next_picture_takes_the_place_of_a_broken_one(tmp_path, caplog):
     for row in (4, 5, 17):
         pictures[row] = {"bytes": b"none", "path": None} if row != 5 else None
     write(tmp_path / "train.parquet", range(20), pictures=pictures)
-    write(tmp_path / "test.parquet", range(30, 40))
-    tasks = [config(tmp_path, validation_split="test").build() for _ in range(2)]
+    for split in ("validation", "test"):
+        write(tmp_path / f"{split}.parquet", range(20))
+    tasks = [config(tmp_path).build() for _ in range(2)]
     (first, *_), (second, *_) = (walked(task, 0, 20, [0]) for task in tasks)
     assert first == second
     assert sorted(first) == sorted([*(set(range(20)) - {4, 5, 17}), 6, 6, 18])
     assert "row 4: not a picture that can be read" in caplog.text
     with pytest.raises(DataError, match=r"train: row \d+: not a picture that can be read"):
-        walked(config(tmp_path, validation_split="test", broken="stop", learned=tasks[0].learned).build(), 0, 20, [0])
+        walked(config(tmp_path, broken="stop", learned=tasks[0].learned).build(), 0, 20, [0])
 
 
 def test_no_other_picture_takes_the_place_of_those_that_cannot_be_had(folder, tmp_path):

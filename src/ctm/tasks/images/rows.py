@@ -15,6 +15,8 @@ from ctm.tasks.images.pictures import Pictures
 
 LABELS = ("label", "labels", "fine_label", "target", "class")
 """What a column of labels that says nothing of classes is called."""
+NO_LABEL = (None, -1)
+"""What stands where there is none."""
 MOST_CLASSES = 100_000
 
 
@@ -110,8 +112,8 @@ def open_stored(stored: Any) -> Image.Image:
 
 
 def wrong_label(name: str, label: Any, classes: int) -> DataError:
-    """The error for a label that is none of so many classes, or missing (-1, None)."""
-    found = "no label" if label in (-1, None) else f"label {label}"
+    """The error for a label that is none of so many classes."""
+    found = "no label" if label in NO_LABEL else f"label {label}"
     return DataError(f"{name}: {found}: expected 0 to {classes - 1}")
 
 

@@ -21,7 +21,7 @@ from ctm.errors import DataError
 from ctm.randomness import generator, shuffled
 from ctm.tasks.hub import fetch
 from ctm.tasks.images.pictures import Pictures, Unreachable
-from ctm.tasks.images.rows import find_columns, has_rows, open_stored, wrong_label
+from ctm.tasks.images.rows import NO_LABEL, find_columns, has_rows, open_stored, wrong_label
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -216,7 +216,7 @@ def find_streams(data: str, picture_column: str | None, label_column: str | None
 
 def _no_labels(groups: RowGroups, column: str) -> bool:
     """Whether the first rows have none, as of a test split whose answers are kept secret."""
-    return all(groups.value(row, column) == -1 for row in range(int(groups.counts[0])))
+    return all(groups.value(row, column) in NO_LABEL for row in range(int(groups.counts[0])))
 
 
 def _footer(file: str) -> "FileMetaData":
