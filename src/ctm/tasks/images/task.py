@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from ctm.config import Config
 from ctm.errors import ConfigError, DataError
 from ctm.machine import MachineConfig
 from ctm.randomness import generator
 from ctm.tasks.adaptation import adapted
 from ctm.tasks.base import Batch, Rows, Split, Task, TaskConfig
 from ctm.tasks.images.augmentation import Augmentation, ResizedCrop
+from ctm.tasks.images.learned import LearnedPictures, learn
 from ctm.thoughts import Thoughts
 
 if TYPE_CHECKING:
@@ -24,44 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ctm.tasks.images.data import Splits
-    from ctm.tasks.images.decoding import Frame
     from ctm.tasks.images.reading import Reader
 
-LARGEST = 64
-"""Sides of pictures that are not all of one size, unless the configuration says otherwise."""
-EXAMINED = 1000
-"""Training pictures that are looked at to find out sizes, colours, brightness and contrast."""
 TRAIN_SAMPLE = 2000
 """Training pictures, always the same ones, that an evaluation of "train" looks at."""
-
-
-@dataclass(frozen=True)
-class LearnedPictures(Config):
-    """What is known of the pictures once they have been looked at: enough to use a trained model without them."""
-
-    classes: tuple[str, ...]
-    """Their names."""
-    height: int
-    """Of what the model sees, in pixels."""
-    width: int
-    """Of what the model sees."""
-    resize: int
-    """Length of the shorter side before a part of this height and width is cut out."""
-    channels: int
-    """1 for grey, 3 for colours."""
-    one_size: bool
-    """Whether all pictures have this height and width by themselves."""
-    mean: tuple[float, ...]
-    """Of each channel over the training pictures, black being 0 and white 1."""
-    deviation: tuple[float, ...]
-    """Its standard deviation."""
-
-    @property
-    def frame(self) -> "Frame":
-        """What is made of every picture."""
-        from ctm.tasks.images.decoding import Frame
-
-        return Frame(self.height, self.width, self.resize, self.channels)
 
 
 class Images(Task):
@@ -185,7 +151,7 @@ class Images(Task):
             task, splits = self, self.splits()
             if self.data is not None and Path(self.data).expanduser().exists():
                 task = self.replace(data=str(Path(self.data).expanduser().absolute()))
-            learned = _learn(self, splits)
+            learned = self.learn(splits)
             shape = (learned.channels, learned.height, learned.width)
             if model.backbone.adapted(shape) is None:
                 raise ConfigError(
@@ -201,7 +167,16 @@ class Images(Task):
             return torch.zeros(batch, 3 if self.colours else 1, self.size, self.size) if known else None
 
         def build(self) -> "Images":
-            return Images(self if self.learned is not None else self.replace(learned=_learn(self, self.splits())))
+            return Images(self if self.learned is not None else self.replace(learned=self.learn(self.splits())))
+
+        def learn(self, splits: "Splits") -> LearnedPictures:
+            """What the training pictures are like, as far as nothing is said here.
+
+            Raises:
+                DataError: if they cannot be read.
+            """
+            replace, scale = self.broken == "replace", (self.mean, self.deviation)
+            return learn(splits.train, self.size, self.resize, self.colours, *scale, replace)
 
     def __init__(self, config: "Images.Config") -> None:
         assert config.learned is not None
@@ -340,60 +315,6 @@ class Images(Task):
         """What the model sees of a picture, (C, H, W), as brightness from 0 to 1."""
         scale, mean = (seen.new_tensor(values).view(-1, 1, 1) for values in (self.learned.deviation, self.learned.mean))
         return (seen * scale + mean).clamp(0, 1)
-
-
-def _learn(config: Images.Config, splits: "Splits") -> LearnedPictures:
-    """What the training pictures are like, by a look at some of them.
-
-    Raises:
-        DataError: if none of them can be read, or one that must not be replaced.
-    """
-    from ctm.tasks.images.data import some
-    from ctm.tasks.images.decoding import Frame, is_grey, upright
-    from ctm.tasks.images.reading import Reader
-
-    pictures = splits.train
-    reader = Reader(pictures, Frame(1, 1, 1, 3), replace=config.broken == "replace")
-    places = some(pictures, EXAMINED)
-    sizes, grey = [], []
-    for place in places[: EXAMINED // 5].tolist():
-        try:
-            with pictures.open(place) as picture:
-                sizes.append(upright(picture, 3).size)
-                grey.append(is_grey(picture))
-        except Exception:  # whatever is wrong with it is said when it is read
-            continue
-    if not sizes:
-        reader.read(places[:1])  # says what is wrong with it
-        raise DataError(f"{config.data}: none of {len(places[: EXAMINED // 5])} pictures can be read")
-    (width, height), one_size = sizes[0], len(set(sizes)) == 1
-    if config.size is None:
-        one_size = one_size and max(sizes[0]) <= LARGEST
-    else:
-        one_size = one_size and sizes[0] == (config.size,) * 2 and config.resize in (None, config.size)
-    if not one_size:
-        side = config.size or min(LARGEST, sorted(map(min, sizes))[len(sizes) // 2])
-        width = height = side
-    channels = 3 if config.colours or (config.colours is None and not all(grey)) else 1
-    frame = Frame(height, width, config.resize or min(height, width), channels)
-    mean, deviation = (_for_channels(name, getattr(config, name), channels) for name in ("mean", "deviation"))
-    if mean is None or deviation is None:
-        pixels, _ = Reader(pictures, frame, replace=config.broken == "replace").read(places)
-        levels = torch.arange(256).double() / 255
-        counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in pixels.unbind(1)])  # (C, 256)
-        shares = counts / counts.sum(1, keepdim=True).double()
-        measured = shares @ levels  # (C,)
-        spread = (shares * (levels - measured[:, None]) ** 2).sum(1).sqrt()  # (C,)
-        mean = tuple(measured.tolist()) if mean is None else mean
-        deviation = tuple(torch.where(spread > 1e-6, spread, 1.0).tolist()) if deviation is None else deviation
-    return LearnedPictures(pictures.classes, height, width, frame.resize, channels, one_size, mean, deviation)
-
-
-def _for_channels(name: str, values: tuple[float, ...] | None, channels: int) -> tuple[float, ...] | None:
-    if values is not None and len(values) != channels:
-        kind = "grey pictures" if channels == 1 else "pictures in colours"
-        raise ConfigError(f"task.{name} = {list(values)}: expected {channels} for {kind}")
-    return values
 
 
 def _listed(names: Sequence[str]) -> str:
