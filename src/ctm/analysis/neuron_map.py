@@ -56,8 +56,7 @@ def neuron_map_picture(places: np.ndarray, activity: Tensor, sample: int = 0) ->
 
     Returns:
         a figure with a map for each of at most ten ticks, from top left to bottom right. A neuron is blue where it is
-        as low as it ever is, and orange where it is as high, over all inputs and ticks, but for the outermost
-        hundredths.
+        as low as it ever is, orange where it is as high, over all inputs and ticks but for the outermost hundredths.
     """
     shown = _levels(activity)[sample]  # (T, D)
     ticks = np.unique(np.linspace(0, len(shown) - 1, SNAPSHOTS).round().astype(int)).tolist()
