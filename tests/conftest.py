@@ -9,6 +9,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)  # pytest runs one process per core
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the network
 
 settings.register_profile(
     "ctm", deadline=None, max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -73,7 +73,9 @@ def test_the_observer(tmp_path):
     check(parity(observer=observer), torch.ones(3, 9, dtype=torch.float64))
 
 
-def test_pictures_of_an_observer_that_asks_and_does_not_attend(tmp_path, capsys):
+def test_pictures_of_an_observer_that_asks_and_does_not_attend(tmp_path, capsys, monkeypatch):
+    places = torch.rand(128, 2).numpy()  # UMAP takes its time to start
+    monkeypatch.setattr("ctm.training.report.neuron_map", lambda activity: places)
     known = ctm.preset("parity/quick")
     training = known.training.replace(iterations=1, accelerator="cpu", batch_size=4)
     task = known.task.replace(evaluation_samples=4)

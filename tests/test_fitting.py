@@ -43,6 +43,41 @@ def test_its_run_is_one_like_any_other(fitted, capsys):
     assert again.predict(x).tolist() == fitted.predict(x).tolist()
 
 
+def test_a_machine_is_trained_further(fitted, tmp_path):
+    x, y = samples((6, 5, 1))
+    before = {name: tensor.clone() for name, tensor in fitted.model.state_dict().items()}
+    again = ctm.fit(fitted.model, (x, y), run=tmp_path / "run", quiet=True, iterations=2, evaluate_every=1, keep=9)
+    assert again.run.experiment.model == fitted.model.config
+    first, *_, last = again.run.checkpoints()
+    assert first.iteration == 0
+    started = fitted.model.config.build()
+    first.load_weights(started)
+    for name, tensor in started.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+        assert torch.equal(fitted.model.state_dict()[name], before[name]), name
+    last.load_weights(started)
+    assert not torch.equal(started.readout.linear.weight, before["readout.linear.weight"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "message"),
+    [
+        ((6, 5, 2), 3, r"fit: the machine's backbone = .*'input_channels': 1.*: these data need .*'input_channels': 2"),
+        (
+            (6, 5, 1),
+            2,
+            r"fit: the machine's readout = .*'classes': 3.*: these data need .*'classes': 2.*machine\.config",
+        ),
+    ],
+)
+def test_a_machine_that_the_data_do_not_fit_is_refused(fitted, tmp_path, shape, labels, message):
+    x, y = samples(shape)
+    kept = np.isin(y, np.unique(y)[:labels])
+    with pytest.raises(ConfigError, match=message):
+        ctm.fit(fitted.model, (x[kept], y[kept]), run=tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_machines_are_adapted_to_the_data(tmp_path, shape):
     x, y = samples(shape, positions=(2,))
@@ -70,7 +105,7 @@ def test_presets_are_adapted_and_their_loss_is_kept(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"what": ctm.Dense(3)}, ConfigError, "fit: Dense: expected a preset, an Experiment or a MachineConfig"),
+        ({"what": ctm.Dense(3)}, ConfigError, "fit: Dense: expected a preset, an Experiment or a machine"),
         ({"what": "qamnist/quick"}, ConfigError, "model.observer: scheduled: expected one that sees"),
         ({"train": (*samples(), 1)}, DataError, r"train: expected a pair of inputs and labels, \(x, y\)"),
         ({"train": ([[1.0], [2.0, 3.0]], [0, 1])}, DataError, "train: x: not an array"),

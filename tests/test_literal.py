@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import ctm
-from ctm.cores.memoryless import Activations
+from ctm.cores.memoryless import MemorylessState
 from ctm.registry import model_config
 from ctm.thoughts import Thoughts
 from ctm.transforms.recomputation import recompute
@@ -207,14 +207,14 @@ def test_cores_and_synapses_of_ones_own_are_called_as_they_are() -> None:
             super().__init__()
             self.linear = nn.Linear(observed, neurons)
 
-        def start(self, batch: int) -> Activations:
-            return Activations(self.linear.bias.expand(batch, -1))
+        def start(self, batch: int) -> MemorylessState:
+            return MemorylessState(self.linear.bias.expand(batch, -1))
 
         def prepare(self, ticks: int) -> nn.Module:
             return self.linear
 
-        def step(self, state: Activations, observation: Tensor, prepared: nn.Module) -> Activations:
-            return Activations((state.post_activations + prepared(observation)).tanh())
+        def step(self, state: MemorylessState, observation: Tensor, prepared: nn.Module) -> MemorylessState:
+            return MemorylessState((state.post_activations + prepared(observation)).tanh())
 
     model = ctm.preset("parity/quick").model
     for core in (model.core.replace(synapses=Doubled.Config()), Slow.Config(model.core.neurons)):

@@ -310,7 +310,7 @@ PLAIN = model_config("parity/quick")
         ({"action": ctm.NoRepresentation.Config()}, r"action = .*: expected a representation to form queries from"),
         (
             {"observer": ctm.Direct.Config(), "backbone": ctm.Identity.Config(4, 0)},
-            "action = .*: expected silence: this observer never asks",
+            "action = .*: expected none, since the observer 'direct' takes no query",
         ),
         (
             {"observer": PLAIN.observer.replace(positions=ctm.RotationalPositions.Config(2))},

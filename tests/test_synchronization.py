@@ -195,7 +195,7 @@ def test_a_snapshot_is_the_present_itself():
     assert not list(representation.parameters())
 
 
-def test_silence_says_nothing():
+def test_no_representation_reads_nothing():
     representation = NoRepresentation.Config().build(NEURONS, "action", generator(0))
     assert representation.read(after(representation, torch.randn(3, 2, NEURONS))) is None
     assert NoRepresentation.Config().size(NEURONS) == 0

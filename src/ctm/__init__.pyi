@@ -13,6 +13,8 @@ from .backbones import FeatureTokens as FeatureTokens
 from .backbones import Identity as Identity
 from .backbones import ModuleBackbone as ModuleBackbone
 from .backbones import PerFrame as PerFrame
+from .backbones import PretrainedResNet as PretrainedResNet
+from .backbones import PretrainedTimm as PretrainedTimm
 from .backbones import ResNet as ResNet
 from .backbones import TokenEmbedding as TokenEmbedding
 from .comparison.rows import results as results
@@ -24,6 +26,8 @@ from .cores import FeedForwardCore as FeedForwardCore
 from .cores import LSTMCore as LSTMCore
 from .cores import NeuronCore as NeuronCore
 from .cores import SynapseCore as SynapseCore
+from .counting import Costs as Costs
+from .counting import count as count
 from .errors import ConfigError as ConfigError
 from .errors import CTMError as CTMError
 from .errors import DataError as DataError

@@ -65,7 +65,7 @@ class FittedModel:
 
 
 def fit(
-    what: str | Config,
+    what: str | Config | ContinuousThoughtMachine,
     train: Pair,
     validation: Pair | None = None,
     test: Pair | None = None,
@@ -81,35 +81,43 @@ def fit(
     >>> fitted.scores["accuracy"], fitted.predict(x[:3])
 
     Args:
-        what: a preset, an experiment, or a machine. The parts of its model are adapted to the data: readout, input
-            channels, and a backbone for inputs of their shape if its own takes none such. Of its task only the loss
-            matters, if that is `ctm.TwoTickLoss`; the task "arrays" is used as it is.
+        what: a preset, an experiment, or a machine's configuration. The parts of its model are adapted to the data:
+            readout, input channels, and a backbone for inputs of their shape if its own takes none such. Of its task
+            only the loss matters, if that is `ctm.TwoTickLoss`; the task "arrays" is used as it is. Or a machine,
+            which stays as it is: a new one learns, from its weights on.
         train: inputs (N, features), (N, time, channels) or (N, H, W, C), and whole numbers or text (N,) or
             (N, positions).
         validation: the same, to choose the best checkpoint on; by default a share of `train` is held out.
         test: the same, for the scores; by default a share of `train` is held out.
         run: folder of the new run, like that of `ctm train`; it also keeps the arrays, in its folder `data`, so that
             training can be resumed and all commands work on it.
-        iterations: optimiser steps; by default those of the experiment, or of the preset "arrays" for a machine alone.
+        iterations: optimiser steps; by default those of the experiment, or of the preset "arrays" for a machine.
         quiet: show no progress.
         training: other fields of `TrainingConfig`.
 
     Raises:
-        ConfigError: for a preset or field that does not exist, or a machine that cannot be adapted.
-        DataError: if the data cannot be learned from.
+        ConfigError: for a preset or field that does not exist, a configuration that cannot be adapted, or a machine
+            that the data do not fit.
+        DataError: if the data cannot be learned from, or published weights that the model starts from not be read.
         RunError: if the folder is not empty, or training was interrupted or diverged.
     """
-    task, model, settings = _parts(what)
+    task, config, settings = _parts(what)
     pairs = {"train": train, "validation": validation, "test": test}
     given = {name: _samples(name, pair) for name, pair in pairs.items() if pair is not None}
     folder = Path(run).absolute() / "data"
     paths: dict[str, Any] = {name: str(folder / f"{name}.npz") if name in given else None for name in pairs}
     task = task.replace(**paths, inputs_name="x", targets_name="y")
     splits = task.split(given["train"], given.get("validation"), given.get("test"))
-    task, model = task.fitted_to(splits, model)
+    task, model = task.fitted_to(splits, config)
+    weights = None
+    if isinstance(what, ContinuousThoughtMachine):
+        _require_unchanged(config, model)
+        weights = what.state_dict()
+    else:
+        model.backbone.check_weights()
     changes = training if iterations is None else training | {"iterations": iterations}
     settings = TrainingConfig.from_dict(settings.to_dict() | changes, "training")
-    created = Run.create(run, Experiment(task, model, settings))
+    created = Run.create(run, Experiment(task, model, settings), weights)
     folder.mkdir()
     for name, samples in given.items():
         np.savez(paths[name], x=samples.inputs, y=samples.targets)
@@ -120,18 +128,30 @@ def fit(
     return FittedModel(created)
 
 
-def _parts(what: str | Config) -> tuple[Arrays.Config, MachineConfig, TrainingConfig]:
+def _parts(what: str | Config | ContinuousThoughtMachine) -> tuple[Arrays.Config, MachineConfig, TrainingConfig]:
     """A task of arrays, the model and the training of a preset, an experiment or a machine."""
     found = preset(what) if isinstance(what, str) else what
+    found = found.config if isinstance(found, ContinuousThoughtMachine) else found
     if isinstance(found, MachineConfig):
         default: Any = preset("arrays")
         return default.task, found, default.training
     if not isinstance(found, Experiment):
-        raise ConfigError(f"fit: {type(what).__qualname__}: expected a preset, an Experiment or a MachineConfig")
+        raise ConfigError(f"fit: {type(what).__qualname__}: expected a preset, an Experiment or a machine")
     task, loss = found.task, found.task.loss
     if not isinstance(task, Arrays.Config):
         task = Arrays.Config(loss=loss) if isinstance(loss, TwoTickLoss) else Arrays.Config()
     return task, found.model, found.training
+
+
+def _require_unchanged(has: MachineConfig, wanted: MachineConfig) -> None:
+    """Raises `ConfigError` for the first part of a machine that would have to be another one for the data."""
+    for name in ("backbone", "observer", "readout"):
+        part, other = getattr(has, name), getattr(wanted, name)
+        if part != other:
+            raise ConfigError(
+                f"fit: the machine's {name} = {part.to_dict()}: these data need {other.to_dict()}; give its "
+                "configuration instead, machine.config, to train one that fits from fresh weights"
+            )
 
 
 def _samples(name: str, pair: Pair) -> Samples:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ctm.cores.lstm import LSTMCore, LSTMState
-from ctm.cores.memoryless import Activations, FeedForwardCore, SynapseCore
+from ctm.cores.memoryless import FeedForwardCore, MemorylessState, SynapseCore
 from ctm.cores.neuron import NeuronCore, NeuronState
 from ctm.inputs import Inputs, as_tuple
 from ctm.kernels.neuron_pass import dropout
@@ -136,7 +136,7 @@ def attend_in_turn(
 def recur(core: Any, state: Any, observed: Tensor) -> Any:
     """Listing 1: synapses, histories and neuron-level models; or the baseline that stands in their place."""
     if isinstance(core, FeedForwardCore):
-        return Activations(core.layers(observed))
+        return MemorylessState(core.layers(observed))
     if not isinstance(core, LSTMCore | SynapseCore | NeuronCore):
         return core.step(state, observed, core.prepare(0))
     joined = torch.cat([observed, state.post_activations], dim=1)
@@ -146,7 +146,7 @@ def recur(core: Any, state: Any, observed: Tensor) -> Any:
         return LSTMState(hidden[-1], hidden.transpose(0, 1), cell.transpose(0, 1))
     pre_activations = synapses(core.synapses, joined)
     if isinstance(core, SynapseCore):
-        return Activations(pre_activations)
+        return MemorylessState(pre_activations)
     if type(core.models) is not NeuronModels:
         return NeuronState(*core.models.prepare(0)(state.history, pre_activations))
     history = torch.cat([state.history[:, :, 1:], pre_activations.unsqueeze(-1)], dim=-1)

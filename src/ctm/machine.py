@@ -46,7 +46,7 @@ class MachineConfig(Config):
     readout: ReadoutConfig
     """The shape of an answer."""
     action: RepresentationConfig = NoRepresentation.Config()
-    """How the latent state is read to look; silent for an observer that does not ask."""
+    """How the latent state is read to look; none for an observer that takes no query."""
     seed: int | None = None
     """Seed of the choice of neuron pairs; nothing to draw them like the weights, so that the seed of training varies
     them, too."""
@@ -58,7 +58,7 @@ class MachineConfig(Config):
             "action",
             "a representation to form queries from"
             if self.observer.uses_query
-            else "silence: this observer never asks",
+            else f"none, since the observer {self.observer.kind!r} takes no query",
         )
         self.observer.check(self.backbone.dimensions)
         claimed = self.action.exclusive_neurons + self.output.exclusive_neurons

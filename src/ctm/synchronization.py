@@ -157,7 +157,7 @@ class Snapshot(Representation):
 
 
 class NoRepresentation(Representation):
-    """Says nothing: for observers that do not ask."""
+    """None: for observers that take no query."""
 
     @dataclass(frozen=True)
     class Config(RepresentationConfig, kind="none"):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ctm.analysis.neurons import neuron_traces
+from ctm.analysis.neurons import neuron_traces, neuron_traces_side_by_side
 
 
 def segments(collection):
@@ -31,3 +31,16 @@ def test_one_tick_dead_neurons_and_no_pre_activations(think):
     (axes,) = neuron_traces(record._replace(post_activations=0 * record.post_activations)).axes
     assert len(axes.collections) == 1
     assert np.isfinite(segments(axes.collections[0])).all()
+
+
+@pytest.mark.parametrize("models", [1, 2, 3])
+def test_models_side_by_side_show_the_same_sample(think, models):
+    activity = {f"model {number}": think(neurons=10 * number + 5).record.post_activations for number in range(models)}
+    panels = neuron_traces_side_by_side(activity, sample=2, neurons=9).axes
+    assert [axes.get_title("left") for axes in panels] == list(activity)
+    for axes, post in zip(panels, activity.values(), strict=True):
+        bold = segments(axes.collections[-1])
+        assert len(bold) == min(9, post.shape[-1])
+        shown = -bold[:, :, 1]
+        correlations = np.corrcoef(np.concatenate([shown, post[2].T]))[: len(bold), len(bold) :]
+        np.testing.assert_allclose(correlations.max(1), 1, atol=1e-4)

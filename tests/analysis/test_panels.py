@@ -1,8 +1,9 @@
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
 from ctm.analysis.panels import at, certainty_so_far, heads, overlay
-from ctm.analysis.style import canvas
+from ctm.analysis.style import GREEN, RED, canvas
 
 
 def test_values_between_two_ticks():
@@ -31,3 +32,11 @@ def test_the_path_and_certainty_go_as_far_as_now():
     assert torch.allclose(torch.tensor(pictured.collections[2].get_offsets()[0]).float(), path[3] * 9 - 0.5)
     certainty_so_far(course, torch.linspace(0, 1, 6), 2.5)
     assert course.collections[-1].get_offsets()[0].tolist() == pytest.approx([3.5, 0.5])
+
+
+def test_the_ground_of_certainty_says_which_answers_were_right():
+    axes = canvas().add_subplot()
+    certainty_so_far(axes, torch.linspace(0, 1, 6), 2.0, torch.tensor([True, False, False, True, True, True]))
+    grounds = [to_hex(patch.get_facecolor()) for patch in axes.patches]
+    assert grounds == [GREEN, RED, RED]  # up to now
+    assert [patch.get_x() for patch in axes.patches] == [0.5, 1.5, 2.5]

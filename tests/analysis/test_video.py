@@ -34,13 +34,18 @@ def test_an_mp4_can_be_read_back(tmp_path):
 
 
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path):
-    with pytest.raises(ValueError, match=r"\.gif or \.mp4"):
-        save_animation(FRAMES, tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"\.gif, \.mp4, \.png"):
+        save_animation(FRAMES, tmp_path / "a.jpg")
     with pytest.raises(ValueError, match="at least one"):
         save_animation([], tmp_path / "a.gif")
     with pytest.raises(ValueError, match="one size"):
         save_animation([FRAMES[0], FRAMES[0][:10]], tmp_path / "a.gif")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_png_is_the_last_frame(tmp_path):
+    path = save_animation(FRAMES, tmp_path / "a.png")
+    assert np.array_equal(np.asarray(Image.open(path)), FRAMES[-1])
 
 
 def test_mp4_without_ffmpeg_names_the_extra(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from cli.commands import TINY
@@ -20,3 +21,10 @@ def trained(tmp_path_factory):
 def run(trained, tmp_path):
     """A copy of a finished run, to be changed."""
     return shutil.copytree(trained, tmp_path / "run")
+
+
+@pytest.fixture(autouse=True)
+def _places(monkeypatch):
+    """Neurons at random places: UMAP takes its time to start."""
+    random = np.random.default_rng(0)
+    monkeypatch.setattr("ctm.training.report.neuron_map", lambda activity: random.normal(size=(activity.shape[-1], 2)))

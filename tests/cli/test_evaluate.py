@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 
@@ -97,8 +98,29 @@ def test_fewer_ticks(trained, capsys):
         (["--until", "nan"], "until = nan: expected a certainty above 0 and at most 1"),
         (["--budget", "0.5"], "budget = 0.5: expected at least 1 tick"),
         (["--until", "0.5", "--budget", "2"], "evaluate: give --until or --budget, not both"),
+        (["--until", "0.5", "--ways"], "evaluate: give --ways, or one of --until and --budget"),
+        (["--budget", "2", "--ways"], "evaluate: give --ways, or one of --until and --budget"),
+        (["--csv", "ways.csv"], "evaluate: --csv ways.csv needs --ways"),
+        (["--ways", "--csv", "nowhere/ways.csv"], "--csv nowhere/ways.csv: there is no folder nowhere"),
     ],
 )
-def test_mistakes_about_stopping_are_one_line(trained, capsys, arguments, message):
+def test_mistakes_are_one_line(trained, capsys, arguments, message):
     assert main(["evaluate", str(trained), *arguments]) == 2
     assert capsys.readouterr().err == f"ctm: {message}\n"
+
+
+def test_every_way_of_answering(trained, capsys, tmp_path):
+    file = tmp_path / "ways.csv"
+    title, *lines = said(capsys, "evaluate", trained, "--ways", "--csv", file).splitlines()
+    assert title.startswith("test split, after tick 5")
+    assert len(lines) == 5
+    rows = scores(capsys, trained, "--ways")["ways"]
+    assert list(csv.DictReader(file.read_text().splitlines())) == [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in rows
+    ]
+    known = scores(capsys, trained)
+    by_tick = [row["top_1"] for row in rows if row["way"] == "last"]
+    assert by_tick == pytest.approx(known["accuracy_by_tick"])
+    assert [row["top_1"] for row in rows if row["way"] == "most_certain"][-1] == pytest.approx(known["accuracy"])
+    train = scores(capsys, trained, "--ways", "--split", "train", "--ticks", "8")
+    assert (train["split"], len(train["ways"])) == ("train", 40)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ctm.tasks.digits import Digits
 from cyclopts import CycloptsError
 from rich.console import Console
 
@@ -22,7 +21,8 @@ from ctm.cli.options import (
     with_settings,
 )
 from ctm.config import _MEMBERS, to_yaml
-from ctm.tasks.images import Augmentation, Crop, Flip
+from ctm.registry import _PRESETS
+from ctm.tasks.images import Crop, Flip
 
 TRAINABLE = [name for name in ctm.presets() if isinstance(ctm.preset(name), ctm.Experiment)]
 
@@ -137,19 +137,10 @@ def test_a_part_of_another_kind_is_that_of_yaml(preset, arguments, path, part):
 
 
 @pytest.fixture
-def with_parts(monkeypatch, tmp_path):
+def with_parts(tmp_path):
     """A file of an experiment whose task has a list of parts."""
-    monkeypatch.setattr("ctm.config._MEMBERS", dict(_MEMBERS))
-
-    @dataclasses.dataclass(frozen=True)
-    class WithParts(Digits.Config, kind="with_parts_for_this_test"):
-        """Digits that are augmented."""
-
-        augmentations: tuple[Augmentation, ...] = ()
-        """What is done to pictures."""
-
-    path = tmp_path / "experiment.yaml"
-    path.write_text(to_yaml(ctm.preset("digits").replace(task=WithParts(augmentations=(Crop(2),)))))
+    path, digits = tmp_path / "experiment.yaml", ctm.preset("digits")
+    path.write_text(to_yaml(digits.replace(task=digits.task.replace(augmentations=(Crop(2),)))))
     return str(path)
 
 
@@ -157,10 +148,10 @@ def with_parts(monkeypatch, tmp_path):
     ("arguments", "parts"),
     [
         ([], (Crop(2),)),
-        (["--task.augmentations", "flip", "crop", "--task.shift", "1"], (Flip(), Crop())),
+        (["--task.augmentations", "flip", "crop", "--task.keep", "1"], (Flip(), Crop())),
         (["--task.augmentations={kind: flip, probability: 0.1}"], (Flip(0.1),)),
         (["--task.augmentations", "{kind: crop, padding: 1, border: reflect}", "flip"], (Crop(1, "reflect"), Flip())),
-        (["--task.augmentations", "--task.shift", "1"], ()),
+        (["--task.augmentations", "--task.keep", "1"], ()),
     ],
 )
 def test_the_parts_of_a_list_are_words(with_parts, arguments, parts):
@@ -312,7 +303,6 @@ def test_an_experiment_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("preset", "message"),
     [
-        ("imagenet/paper", "preset = 'imagenet/paper': a model without a task"),
         ("digitz", "did you mean 'digits'"),
         ("none.yaml", r"none\.yaml: no such file"),
     ],
@@ -320,6 +310,13 @@ def test_an_experiment_from_a_file(tmp_path):
 def test_what_cannot_be_trained(preset, message):
     with pytest.raises(ConfigError, match=message):
         training_app(preset)
+
+
+def test_a_model_without_a_task_cannot_be_trained(monkeypatch):
+    monkeypatch.setattr("ctm.registry._PRESETS", dict(_PRESETS))
+    ctm.register("alone")(lambda: ctm.preset("digits").model)
+    with pytest.raises(ConfigError, match=r"^preset = 'alone': a model without a task, which cannot be trained yet$"):
+        training_app("alone")
 
 
 def test_settings_of_a_preset_as_on_the_command_line():
@@ -349,7 +346,6 @@ def test_settings_are_changed_in_all_models_of_a_comparison(tmp_path):
         (["parity/quick", "--training.seed", "1"], "give seeds as --seeds 0 1 2, not as --training.seed"),
         (["parity/quick", "--training.seed=1"], "give seeds as --seeds 0 1 2, not as --training.seed"),
         (["parity/quick", "--run", "x"], "^parity/quick: Unknown option: --run"),
-        (["cifar10/lstm"], "'cifar10/lstm': a model without a task"),
     ],
 )
 def test_mistakes_of_a_comparison_name_the_model(arguments, message):

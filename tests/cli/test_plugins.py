@@ -1,6 +1,9 @@
 """A user's own file on the command line, each command as a process that does not know it yet."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -60,6 +63,24 @@ def test_what_is_wrong_is_one_line(folder, capsys):
     assert refused(capsys, "presets", "--import", "broken.py").endswith("line 2: SyntaxError: invalid syntax")
     assert "expected a Python file or the name of a package" in refused(capsys, "presets", "--import")
     assert refused(capsys, "train", "nowhere.py").endswith("nowhere.py: no such file")
+
+
+@pytest.mark.timeout(600)
+def test_two_processes_train_the_task_of_a_file_and_speak_once(folder, capsys):
+    said(capsys, "train", "my_task.py", "--run", "runs/alone", "--quiet")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m")
+    two = ("--training.devices", "2", "--training.accelerator", "cpu", "--quiet")
+    for command in (
+        ("ctm.cli", "train", "my_task.py", "--run", "runs/two", *two),
+        (*torchrun, "ctm.cli", "train", "--resume", "runs/two", "--iterations", "5", "--quiet"),
+    ):
+        program = (sys.executable, "-m", *command)
+        done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=250, check=False)
+        assert (done.returncode, done.stdout) == (0, "trained: runs/two\n"), done.stderr
+    losses = [[line["loss"] for line in Run.open(f"runs/{name}").metrics()] for name in ("alone", "two")]
+    assert losses[1][: len(losses[0])] == pytest.approx(losses[0], abs=1e-5)
+    assert Run.open("runs/two").latest().iteration == 5
 
 
 def test_several_processes_know_a_file_that_moved(folder, new_process, capsys):

@@ -41,7 +41,7 @@ def test_figures(trained, capsys):
     names = {line.rsplit("/", 1)[1] for line in capsys.readouterr().out.splitlines()}
     assert names == {
         *("training.png", "neurons.png", "demonstration.png", "waits.png", "generalization.png"),
-        *("thinking.gif", "thinking.mp4"),
+        *("similarity.png", "neuron-map.png", "neuron-map.gif", "neuron-map.mp4", "thinking.gif", "thinking.mp4"),
     }
 
 
@@ -53,6 +53,7 @@ def test_figures(trained, capsys):
         (["think", "--text="], "'': 0 numbers; expected 8"),
         (["evaluate", "--until", "0.8"], "the task 'sort' emits its answer over ticks"),
         (["evaluate", "--budget", "3"], "the task 'sort' emits its answer over ticks"),
+        (["evaluate", "--ways"], "the task 'sort' emits its answer over ticks"),
         (["evaluate", "--ticks", "7"], "ticks = 7: expected at least 8, one for each number to sort"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -87,3 +87,25 @@ def test_another_kind_of_part(tmp_path, capsys):
     experiment = Run.open(tmp_path / "run").experiment
     assert experiment.model.core.synapses == ctm.SynapseUNet.Config(levels=2)
     assert experiment.training.clipping.kind == "norm"
+
+
+def test_training_starts_from_the_weights_of_a_run_a_checkpoint_or_a_file(trained, tmp_path, capsys):
+    best = Run.open(trained).best().path
+    settings = ("--training.seed", "1", "--training.keep", "9", *TINY)
+    for number, weights in enumerate((trained, best, best / "model.safetensors")):
+        said(capsys, "train", "parity/quick", "--run", tmp_path / str(number), "--weights", weights, *settings)
+        first = Run.open(tmp_path / str(number)).checkpoints()[0].path
+        assert (first.name, contents(first)[first / "model.safetensors"]) == (
+            "00000000",
+            contents(best)[best / "model.safetensors"],
+        )
+
+
+def test_weights_that_are_none_or_of_another_model_are_refused(trained, tmp_path, capsys):
+    new = ("train", "parity/quick", "--run", tmp_path / "new", *TINY, "--weights")
+    assert "new/00: expected weights: a run, the folder of a checkpoint" in refused(
+        capsys, *new, tmp_path / "new" / "00"
+    )
+    longer = ("--model.core.memory", "9")
+    assert "weights: do not fit the model: core." in refused(capsys, *new, trained, *longer)
+    assert not (tmp_path / "new").exists()

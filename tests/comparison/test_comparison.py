@@ -14,7 +14,7 @@ from ctm.baselines import lstm
 from ctm.comparison import comparison as side_by_side
 from ctm.comparison.comparison import Comparison, compare, finished
 from ctm.tasks import DataError
-from ctm.tasks.mnist import Mnist
+from ctm.tasks.images import Images
 from ctm.tasks.parity import Parity
 from ctm.training import AdamW, Run, RunError
 from training.experiments import parity
@@ -166,7 +166,7 @@ def test_one_that_diverges_does_not_stop_the_others(tmp_path, capsys):
         (lambda models: models | {"digits": ctm.preset("digits")}, ConfigError, "digits: its task is not that of"),
         (lambda models: models | {"two": parity(devices=2)}, ConfigError, "two: training.devices"),
         (
-            lambda models: {"mnist": ctm.preset("mnist").replace(task=Mnist.Config(folder="nowhere"))},
+            lambda models: {"mnist": ctm.preset("mnist").replace(task=Images.Config(data="nowhere"))},
             DataError,
             "nowhere: no such folder",
         ),

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 import ctm
+from ctm.baselines import feed_forward, lstm
+from ctm.comparison import report
 from ctm.comparison.comparison import Comparison, compare
-from ctm.comparison.report import comparison_picture, comparison_report, task_figures
+from ctm.comparison.report import comparison_picture, comparison_report, model_figures
 from training.experiments import parity
 
 
@@ -58,7 +60,7 @@ def test_the_report_of_a_comparison(tmp_path):
     assert json.loads(paths[0].read_text())["models"]["one"]["runs"].keys() == {"0"}
     assert "| one |" in paths[2].read_text()
     assert paths[3].stat().st_size > 5000
-    assert list(task_figures(comparison)) == []  # parity has nothing more to show
+    assert list(model_figures(comparison)) == []  # parity has nothing more to show
 
 
 def test_mazes_show_how_far_each_model_finds_its_way(tmp_path):
@@ -73,12 +75,64 @@ def test_mazes_show_how_far_each_model_finds_its_way(tmp_path):
         for name, second in (("one", "most_certain"), ("two", "last"))
     }
     comparison = Comparison(tmp_path / "runs", experiments, seeds=(0, 1))
-    assert list(task_figures(comparison)) == []  # nothing is trained yet
+    assert list(model_figures(comparison)) == []  # nothing is trained yet
     compare(comparison, quiet=True)
-    (path,) = task_figures(comparison)
+    (path,) = model_figures(comparison)
     assert path == tmp_path / "runs" / "lengths.png"
     assert path.stat().st_size > 5000
     built = task.build()
     lengths, scores = built.tested([run.load_model() for run in comparison.of("one").values()])
     assert lengths.shape == scores["whole_accuracy"].shape == (40,)
     assert torch.equal(lengths[:20], built.stores["test"].grids().lengths)
+
+
+@pytest.fixture(name="digits", scope="module")
+def _digits(tmp_path_factory):
+    """A machine with two seeds, an LSTM, and a model that does not think, on handwritten digits."""
+    known = ctm.preset("digits")
+    plan = known.training.replace(iterations=1, accelerator="cpu", batch_size=4)
+    machine = known.model.replace(ticks=3)
+    models = {"machine": machine, "lstm": lstm(machine.replace(ticks=2)), "forward": feed_forward(machine)}
+    experiments = {name: known.replace(model=model, training=plan) for name, model in models.items()}
+    comparison = Comparison(tmp_path_factory.mktemp("runs"), experiments, seeds=(0, 1))
+    compare(comparison, quiet=True)
+    return comparison
+
+
+DRAWN = (
+    "calibration_side_by_side",
+    "most_certain_side_by_side",
+    "similarity_picture",
+    "neuron_traces_side_by_side",
+)
+
+
+def test_models_that_name_what_they_see_are_drawn_side_by_side(digits, monkeypatch):
+    given = {}
+    for name in DRAWN:
+        drawn = getattr(report, name)
+
+        def draw(models, name=name, draw=drawn):
+            given[name] = models
+            return draw(models)
+
+        monkeypatch.setattr(report, name, draw)
+    paths = list(model_figures(digits))
+    assert [path.name for path in paths] == [
+        f"{name}.png" for name in ("calibration", "most-certain", "similarity", "neurons")
+    ]
+    assert all(path.parent == digits.folder and path.stat().st_size > 5000 for path in paths)
+    calibrations = given["calibration_side_by_side"]
+    assert list(calibrations) == ["machine", "lstm", "forward"]
+    assert len(calibrations["machine"].confidence) == 2 * 359  # both seeds
+    assert [seen.ticks for seen in given["most_certain_side_by_side"].values()] == [3, 2]
+    inside = given["similarity_picture"]["machine"]
+    assert [activity.shape for activity in inside] == [(128, 3, 128)] * 2
+    assert given["neuron_traces_side_by_side"]["machine"] is inside[0]
+    with torch.no_grad():
+        (batch,) = digits.experiments["machine"].task.build().evaluation("test", 1000)
+        thoughts = digits.of("machine")[0].load_model()(batch.inputs)
+    chosen = thoughts.at("most_certain").argmax(-1, keepdim=True)
+    torch.testing.assert_close(
+        calibrations["machine"].confidence[:359, -1], thoughts.logits.softmax(-1).mean(1).gather(1, chosen).squeeze(1)
+    )

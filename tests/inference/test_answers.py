@@ -13,8 +13,8 @@ def test_every_rule_tick_by_tick(rule, answer):
     sure = certainty(logits, len(answer))
     threshold = float(sure.median())
     expected = Thoughts(logits, sure, None).answers(rule, threshold)
-    choice = RunningAnswer.start(5, (*answer, 4), like=logits)
+    running = RunningAnswer.start(5, (*answer, 4), like=logits)
     for tick in range(8):
-        choice = choice.add(logits[:, tick], sure[:, tick], rule, threshold)
-        torch.testing.assert_close(choice.answers, expected[:, tick])
-        torch.testing.assert_close(choice.highest, sure[:, : tick + 1].amax(1))
+        running = running.add(logits[:, tick], sure[:, tick], rule, threshold)
+        torch.testing.assert_close(running.answers, expected[:, tick])
+        torch.testing.assert_close(running.highest, sure[:, : tick + 1].amax(1))

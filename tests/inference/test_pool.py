@@ -27,10 +27,10 @@ def test_samples_of_different_ages_do_not_disturb_each_other(config):
             pool.replace(torch.tensor([1]))
         pool.tick()
         expected = torch.stack([thoughts.logits[0, tick], thoughts.logits[1 + tick // 2, tick % 2]])
-        assert pool.members.state.ticks.tolist() == [tick + 1, tick % 2 + 1]
-        assert pool.members.index.tolist() == [0, 1 + tick // 2]
-        torch.testing.assert_close(pool.members.choice.answers, expected, rtol=1e-3, atol=1e-4)
+        assert pool.active.state.ticks.tolist() == [tick + 1, tick % 2 + 1]
+        assert pool.active.index.tolist() == [0, 1 + tick // 2]
+        torch.testing.assert_close(pool.active.answer.answers, expected, rtol=1e-3, atol=1e-4)
     pool.replace(torch.tensor([0]))
-    assert pool.members.index.tolist() == [3]
+    assert pool.active.index.tolist() == [3]
     pool.replace(torch.tensor([0]))
-    assert pool.members is None
+    assert pool.active is None

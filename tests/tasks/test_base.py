@@ -5,7 +5,8 @@ import ctm
 from ctm import DataError
 from ctm.losses import cross_entropy_over_ticks, two_tick_loss
 from ctm.tasks import TaskConfig
-from ctm.tasks.digits import Digits
+from ctm.tasks.images import Images
+from ctm.tasks.images.known import DIGITS
 from ctm.tasks.parity import Parity
 from ctm.thoughts import Thoughts
 
@@ -32,7 +33,7 @@ def test_scores_of_an_answer_of_several_positions():
 
 def test_scores_of_a_single_label():
     thoughts = Thoughts(LOGITS[:, :, 0], CERTAINTY, None)
-    scores = Digits.Config().build().scores(thoughts, TARGETS[:, 0])
+    scores = DIGITS.build().scores(thoughts, TARGETS[:, 0])
     assert scores.keys() == {"accuracy", "accuracy_last", "accuracy_by_tick", "certainty_by_tick"}
     assert scores["accuracy"].tolist() == [1.0, 1.0]
     assert scores["accuracy_last"].tolist() == [0.0, 1.0]
@@ -62,13 +63,13 @@ def test_the_loss_is_the_configured_one(second):
 
 def test_kinds_and_headlines():
     assert TaskConfig.from_dict({"kind": "parity", "length": 3}) == Parity.Config(length=3)
-    assert TaskConfig.from_dict({"kind": "digits"}) == Digits.Config()
-    assert (Parity.primary_metric, Digits.primary_metric) == ("whole_accuracy", "accuracy")
+    assert TaskConfig.from_dict({"kind": "images", "data": "digits"}) == Images.Config(data="digits")
+    assert (Parity.primary_metric, Images.primary_metric) == ("whole_accuracy", "accuracy")
 
 
 def test_a_task_without_words_takes_no_text():
     with pytest.raises(DataError, match="this task takes no text; give a file"):
-        Digits.Config().build().parse("3")
+        DIGITS.build().parse("3")
 
 
 def test_the_answer_and_its_comment_are_of_the_most_certain_tick():

@@ -93,8 +93,12 @@ def test_torchrun_and_the_configuration_must_agree(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"precision": "fp16"}, "needs a GPU"), ({"accelerator": "cuda", "devices": 2}, "there are 0 GPUs")],
-    ids=["fp16", "cuda"],
+    [
+        ({"precision": "fp16"}, "needs a GPU"),
+        ({"accelerator": "cuda", "devices": 2}, "there are 0 GPUs"),
+        ({"synchronize_batch_norm": True, "devices": 2}, r"training\.synchronize_batch_norm = True: several processes"),
+    ],
+    ids=["fp16", "cuda", "synchronized batch normalisation"],
 )
 def test_devices_that_are_missing_are_named(tmp_path, monkeypatch, changes, message):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -1,9 +1,11 @@
 import pytest
 import torch
+from ctm.tasks.digits import Digits
 
 from ctm.registry import preset
 from ctm.training import evaluate
-from ctm.training.halting import certainties, evaluate_until, halting_curve
+from ctm.training.halting import HaltingScores, _answer, certainties, evaluate_until, halting_curve
+from ctm.training.one_pass import one_pass
 from training.experiments import parity
 
 
@@ -38,12 +40,48 @@ def test_targets_stay_with_their_samples(learned):
     assert found["ticks"] == pytest.approx(float((stop + 1).float().mean()))
 
 
-def test_every_threshold_is_tried():
-    experiment = preset("parity/quick")
-    task = experiment.task.replace(evaluation_samples=9).build()
-    tried = halting_curve(experiment.model.replace(ticks=3).build().eval(), task, batch_size=4, thresholds=(1e-6, 1.0))
-    assert tried.score == "whole_accuracy"
-    assert tried.ticks == [1.0, 3.0]
-    assert tried.full[1] == 3.0
-    assert tried.scores[1] == tried.full[0]
-    assert all(speed > 0 for speed in tried.speed)
+@pytest.fixture(name="asked")
+def _asked():
+    """A task whose input is shown part by part, for ticks that do not count."""
+    experiment = preset("qamnist/quick")
+    torch.manual_seed(0)
+    return experiment.model.build().eval(), experiment.task.replace(
+        images=Digits.Config(), evaluation_samples=5, digits=(1, 2), operations=(1, 1)
+    ).build()
+
+
+@pytest.mark.parametrize("name", ["learned", "asked"])
+def test_one_pass_tells_what_stopping_at_each_certainty_gives(name, request):
+    model, task = request.getfixturevalue(name)
+    sure = certainties(model, task, "test", 6)
+    thresholds = [float(sure.amax(1).quantile(share)) for share in (0.1, 0.5, 0.9)] + [1e-6, 1.0]
+    found = HaltingScores(task, thresholds)
+    for thoughts, targets in one_pass(model, task, "test", 6):
+        found.add(thoughts, targets)
+    scores, ticks = found.means()
+    for score, mean_ticks, until in zip(scores, ticks, (*thresholds, None), strict=True):
+        known = evaluate_until(model, task, "test", until, 6)
+        assert score == pytest.approx(known[task.primary_metric])
+        assert mean_ticks == pytest.approx(known["ticks"])
+    assert len(set(ticks)) > 3
+
+
+def test_the_speed_is_that_of_some_samples(learned, monkeypatch):
+    model, task = learned
+    monkeypatch.setattr("ctm.training.halting.TIMED", 9)
+    timed = []
+
+    def answer(model, inputs, *others):
+        timed.append(sum(map(len, inputs)))
+        return _answer(model, inputs, *others)
+
+    monkeypatch.setattr("ctm.training.halting._answer", answer)
+    found = HaltingScores(task, (1e-6, 1.0))
+    for thoughts, targets in one_pass(model, task, "test", 6):
+        found.add(thoughts, targets)
+    curve = halting_curve(model, found, 6)
+    assert set(timed) == {6, 9}  # the first batch once before, to warm up
+    assert curve.score == "whole_accuracy"
+    assert (curve.thresholds, curve.ticks, curve.full[1]) == ((1e-6, 1.0), [1.0, 4.0], 4.0)
+    assert curve.scores[1] == curve.full[0]
+    assert all(speed > 0 for speed in curve.speed)

@@ -15,7 +15,7 @@ def test_a_signal_is_noted_and_handlers_are_given_back(number):
     with Interruption() as interruption:
         os.kill(os.getpid(), number)
         assert interruption.signal == number
-        assert interruption.agreed(launch(parity().training), meet=False) == number
+        assert interruption.reduced_signal(launch(parity().training), reduce=False) == number
     assert signal.getsignal(number) is before
 
 

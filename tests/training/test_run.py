@@ -1,14 +1,17 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import ctm
 from ctm.config import ConfigError
 from ctm.training import Run, RunError, RunExists, train
 from ctm.training.lock import locked
 from training.experiments import parity
+from training.processes import everything
 
 
 @pytest.fixture(scope="module")
@@ -249,3 +252,42 @@ def test_of_several_processes_the_first_one_extends_a_run_and_the_others_wait(tm
 
     monkeypatch.setattr("time.sleep", sleep)
     assert Run.open(run.path).extended(24).experiment.training.iterations == 24
+
+
+def test_a_run_starts_from_given_weights_and_goes_on_exactly(trained, tmp_path):
+    weights = trained.load_model().state_dict()
+    experiment = parity(seed=1, dropout=0.1, keep=9)
+    whole = Run.create(tmp_path / "whole", experiment, weights)
+    train(whole, quiet=True)
+    first = load_file(whole.checkpoints()[0].path / "model.safetensors")
+    assert first.keys() == weights.keys()
+    assert all(torch.equal(first[name], weights[name]) for name in first)
+    (validated,) = (line for line in whole.metrics() if (line["iteration"], line.get("split")) == (0, "validation"))
+    assert validated["loss"] == pytest.approx(
+        ctm.training.evaluate(trained.load_model(), experiment.task.build(), "validation")["loss"]
+    )
+    shutil.copytree(whole.path, tmp_path / "again")
+    for checkpoint in Run.open(tmp_path / "again").checkpoints()[1:]:
+        shutil.rmtree(checkpoint.path)
+    train(Run.open(tmp_path / "again"), quiet=True)
+    assert everything(tmp_path / "again") == everything(whole.path)
+
+
+def test_weights_of_another_model_leave_no_folder(trained, tmp_path):
+    weights = trained.load_model().state_dict()
+    weights["readout.linear.bias"] = weights["readout.linear.bias"][1:]
+    with pytest.raises(
+        ConfigError, match=r"weights: do not fit the model: readout\.linear\.bias has shape \(9,\), exp"
+    ):
+        Run.create(tmp_path / "run", parity(), weights)
+    del weights["readout.linear.bias"]
+    with pytest.raises(ConfigError, match=r"do not fit the model: readout\.linear\.bias is missing"):
+        Run.create(tmp_path / "run", parity(), weights)
+    assert not (tmp_path / "run").exists()
+
+
+def test_broken_initial_weights_are_named(trained, tmp_path):
+    run = Run.create(tmp_path / "run", parity(), trained.load_model().state_dict())
+    (run.path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(RunError, match=r"weights\.safetensors: broken weights: "):
+        train(run, quiet=True)

@@ -105,6 +105,25 @@ def test_recomputing_learns_the_same(tmp_path):
         torch.testing.assert_close(again[name], weight, msg=name)
 
 
+def test_batch_normalisation_is_synchronized_where_it_is_asked_for():
+    """One process learns the same: what several of them do needs GPUs."""
+
+    def taught(synchronize: bool) -> Trainer:
+        experiment = ctm.preset("digits")
+        settings = {"accelerator": "cpu", "batch_size": 8, "synchronize_batch_norm": synchronize}
+        experiment = experiment.replace(training=experiment.training.replace(**settings))
+        return Trainer(experiment, experiment.task.build(), launch(experiment.training))
+
+    plain, synchronized = taught(False), taught(True)
+    for _ in range(2):
+        assert synchronized.step(measure=True) == plain.step(measure=True)
+    norms = [module for module in synchronized.model.modules() if isinstance(module, torch.nn.SyncBatchNorm)]
+    assert len(norms) == len(plain.model.config.backbone.widths)
+    weights = plain.model.state_dict()
+    for name, tensor in synchronized.model.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
+
+
 def test_random_numbers_of_ticks():
     """From the least number to the model's, the same for the same seed and iteration."""
 

@@ -65,7 +65,8 @@ def looking(
 
     Returns:
         a figure of 800 x 400: the picture under the mean of all heads' attention, and the path of its centre
-        coloured by tick; a map per head; the probabilities of the classes; certainty up to this tick.
+        coloured by tick; a map per head; the probabilities of the classes; certainty up to this tick, on green where
+        the answer is right and on red where it is wrong.
 
     Raises:
         ValueError: without recorded attention over a map, or with answers of more than one position.
@@ -138,7 +139,9 @@ def _draw(scene: Scene, time: float) -> Figure:
     figure.text(0.985, 0.938, _short(scene.labels[answer], 10) + mark, color=colour, ha="right", **title)
     overlay(figure.add_axes((0.02, 0.025, 0.4445, 0.889)), scene.picture, scene.maps, scene.path, time)
     heads(figure, at(scene.maps, time), (0.495, 0.914), 0.22)
-    certainty_so_far(figure.add_axes((0.53, 0.115, 0.185, 0.24)), scene.certainty, time)
+    answers = scene.probabilities.argmax(-1)  # (T,)
+    found = None if scene.target is None else answers == scene.target
+    certainty_so_far(figure.add_axes((0.53, 0.115, 0.185, 0.24)), scene.certainty, time, found)
     _classes(figure.add_axes((0.75, 0.025, 0.235, 0.889)), scene, time, answer, colour)
     return figure
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ctm.analysis.attention import contrast, smooth
-from ctm.analysis.style import FAINT, HEAT, MUTED, PAPER, TICK_COLOURS, picture_axis, plain, tick_axis
+from ctm.analysis.style import FAINT, GREEN, HEAT, MUTED, PAPER, RED, TICK_COLOURS, picture_axis, plain, tick_axis
 
 
 def at(values: Tensor, time: float) -> Tensor:
@@ -72,8 +72,18 @@ def heads(figure: Figure, maps: Tensor, corner: tuple[float, float], width: floa
         picture_axis(axes)
 
 
-def certainty_so_far(axes: Axes, certainty: Tensor, time: float) -> None:
-    """Certainty (T,) up to now, its line in the colours of ticks."""
+def certainty_so_far(axes: Axes, certainty: Tensor, time: float, right: Tensor | None = None) -> None:
+    """Certainty (T,) up to now, its line in the colours of ticks.
+
+    Args:
+        axes: where.
+        certainty: of all ticks.
+        time: now, in ticks.
+        right: (T,), whether the answer is right at each tick, for a ground of green and red; nothing for none.
+    """
+    for tick in range(0 if right is None else int(time + 0.5) + 1):
+        colour = GREEN if right[tick] else RED
+        axes.axvspan(tick + 0.5, tick + 1.5, color=colour, alpha=0.13, linewidth=0)
     ticks = np.append(np.arange(int(time) + 1), time) + 1
     values = plain(torch.stack([*certainty[: int(time) + 1], at(certainty, time)]))
     colours = TICK_COLOURS((ticks - 1) / max(len(certainty) - 1, 1))

@@ -1,4 +1,4 @@
-"""Animations on disk: GIF for pages, MP4 for everything longer."""
+"""Animations on disk: GIF for pages, MP4 for everything longer, PNG for their last frame alone."""
 
 import os
 import tempfile
@@ -17,7 +17,7 @@ def save_animation(frames: Iterable[np.ndarray], path: str | Path, fps: float = 
 
     Args:
         frames: RGB pictures (H, W, 3) uint8, all of one size; H and W even for MP4.
-        path: where to; the ending, .gif or .mp4, says which format. A GIF repeats for ever.
+        path: where to; the ending says which format: .gif, which repeats for ever, .mp4, or .png for the last frame.
         fps: frames per second.
         pause: seconds for which the last frame stands still.
 
@@ -29,9 +29,9 @@ def save_animation(frames: Iterable[np.ndarray], path: str | Path, fps: float = 
         ModuleNotFoundError: for MP4 without imageio-ffmpeg.
     """
     path, frames = Path(path), list(frames)
-    writers = {".gif": _write_gif, ".mp4": _write_mp4}
+    writers = {".gif": _write_gif, ".mp4": _write_mp4, ".png": _write_last}
     if path.suffix not in writers:
-        raise ValueError(f"path = {str(path)!r}: expected a name that ends in .gif or .mp4")
+        raise ValueError(f"path = {str(path)!r}: expected a name that ends in {', '.join(writers)}")
     if len({frame.shape for frame in frames}) != 1:
         raise ValueError("frames: expected at least one, and all of one size")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +40,10 @@ def save_animation(frames: Iterable[np.ndarray], path: str | Path, fps: float = 
         writers[path.suffix](frames, temporary, fps, pause)
         os.replace(temporary, path)
     return path
+
+
+def _write_last(frames: list[np.ndarray], path: Path, fps: float, pause: float) -> None:
+    Image.fromarray(frames[-1]).save(path)
 
 
 def _write_gif(frames: list[np.ndarray], path: Path, fps: float, pause: float) -> None:

@@ -5,6 +5,9 @@ from ctm.backbones.conv_net import ConvNet
 from ctm.backbones.features import FeatureTokens
 from ctm.backbones.module import ModuleBackbone, wrap
 from ctm.backbones.per_frame import PerFrame
+from ctm.backbones.pretrained import without_published_weights
+from ctm.backbones.pretrained_resnet import PretrainedResNet
+from ctm.backbones.pretrained_timm import PretrainedTimm
 from ctm.backbones.resnet import ResNet
 from ctm.backbones.tokens import TokenEmbedding
 
@@ -15,7 +18,10 @@ __all__ = [
     "Identity",
     "ModuleBackbone",
     "PerFrame",
+    "PretrainedResNet",
+    "PretrainedTimm",
     "ResNet",
     "TokenEmbedding",
+    "without_published_weights",
     "wrap",
 ]

@@ -33,6 +33,13 @@ class BackboneConfig(Config):
         """
         return self
 
+    def check_weights(self) -> None:
+        """Looks for the published weights from which a new machine starts, before there is one; by default for none.
+
+        Raises:
+            DataError: if they are missing, broken or those of something else.
+        """
+
     @abstractmethod
     def build(self) -> nn.Module:
         """Makes the backbone."""

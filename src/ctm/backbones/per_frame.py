@@ -32,6 +32,9 @@ class PerFrame(nn.Module):
         def adapted(self, shape: tuple[int, ...]) -> None:
             return None
 
+        def check_weights(self) -> None:
+            self.backbone.check_weights()
+
         def build(self) -> "PerFrame":
             return PerFrame(self)
 

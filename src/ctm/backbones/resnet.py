@@ -1,5 +1,7 @@
 """ResNets cut to the first stages, with a stem for small pictures (appendix D.2, E.1)."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -38,16 +40,12 @@ class ResNet(nn.Module):
             self.require(self.input_channels >= 1, "input_channels", "at least 1")
 
         @property
-        def block(self) -> "type[BasicBlock] | type[Bottleneck]":
-            return BasicBlock if self.depth < 50 else Bottleneck
-
-        @property
         def dimensions(self) -> int:
             return 2
 
         @property
         def channels(self) -> int:
-            return WIDTHS[self.stages - 1] * self.block.expansion
+            return stage_channels(self.depth, self.stages)
 
         def adapted(self, shape: tuple[int, ...]) -> "ResNet.Config | None":
             return self.replace(input_channels=shape[0]) if len(shape) == 3 else None
@@ -59,15 +57,7 @@ class ResNet(nn.Module):
         super().__init__()
         self.colours = nn.Conv2d(config.input_channels, 3, 1)
         self.stem = nn.Sequential(*convolution(3, 64, 3), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1))
-        self.stages = nn.Sequential()
-        channels = 64
-        for stage in range(config.stages):
-            blocks = nn.Sequential()
-            for index in range(BLOCKS[config.depth][stage]):
-                stride = 2 if stage > 0 and index == 0 else 1
-                blocks.append(config.block(channels, WIDTHS[stage], stride))
-                channels = WIDTHS[stage] * config.block.expansion
-            self.stages.append(blocks)
+        self.stages = residual_stages(config.depth, BLOCKS[config.depth][: config.stages])
 
     def forward(self, x: Float[Tensor, "B _in _H _W"]) -> Float[Tensor, "B C H W"]:
         return self.stages(self.stem(self.colours(as_pictures(x, self.colours.in_channels))))
@@ -109,6 +99,42 @@ class Bottleneck(Residual):
         first, second = convolution(inputs, width, 1), convolution(width, width, 3, stride)
         third = convolution(width, outputs, 1)
         super().__init__(inputs, outputs, stride, *first, nn.ReLU(), *second, nn.ReLU(), *third)
+
+
+def block_of(depth: int) -> type[BasicBlock] | type[Bottleneck]:
+    """The residual blocks of a ResNet."""
+    return BasicBlock if depth < 50 else Bottleneck
+
+
+def stage_channels(depth: int, stages: int) -> int:
+    """C, the channels after so many stages of a ResNet."""
+    return WIDTHS[stages - 1] * block_of(depth).expansion
+
+
+def residual_stages(depth: int, counts: Sequence[int]) -> nn.Sequential:
+    """The first stages of a ResNet, of so many blocks each, after a stem of 64 channels."""
+    block, stages, channels = block_of(depth), nn.Sequential(), 64
+    for stage, count in enumerate(counts):
+        blocks = nn.Sequential()
+        for index in range(count):
+            stride = 2 if stage > 0 and index == 0 else 1
+            blocks.append(block(channels, WIDTHS[stage], stride))
+            channels = WIDTHS[stage] * block.expansion
+        stages.append(blocks)
+    return stages
+
+
+def published_name(name: str) -> str:
+    """What published weights, those of torchvision, of timm and of the authors, call a tensor of stem or stages."""
+    if match := re.fullmatch(r"stem\.([01])\.(\w+)", name):
+        return f"{('conv1', 'bn1')[int(match[1])]}.{match[2]}"
+    match = re.fullmatch(r"stages\.(\d+)\.(\d+)\.(body|shortcut)\.(\d)\.(\w+)", name)
+    assert match is not None, name
+    stage, block, branch, layer, tensor = match.groups()
+    layer = int(layer)
+    # a body repeats convolution, batch normalisation, ReLU
+    place = f"downsample.{layer}" if branch == "shortcut" else f"{('conv', 'bn')[layer % 3]}{layer // 3 + 1}"
+    return f"layer{int(stage) + 1}.{block}.{place}.{tensor}"
 
 
 def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:

@@ -12,6 +12,7 @@ import ctm
 from ctm.cli.compare import compare
 from ctm.cli.evaluate import evaluate
 from ctm.cli.figures import figures
+from ctm.cli.humans import humans
 from ctm.cli.presets import presets
 from ctm.cli.reapply import reapply
 from ctm.cli.think import think
@@ -28,7 +29,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
 )
-for command in (train, compare, evaluate, figures, think, reapply, presets):
+for command in (train, compare, evaluate, figures, humans, think, reapply, presets):
     app.command(command)
 
 

@@ -49,7 +49,7 @@ def compare(
     from ctm.comparison.cluster import compare_on_cluster, executor_of
     from ctm.comparison.comparison import Comparison
     from ctm.comparison.comparison import compare as train_all
-    from ctm.comparison.report import comparison_report, task_figures
+    from ctm.comparison.report import comparison_report, model_figures
 
     if cluster_options is not None and cluster is None:
         raise ConfigError(f"compare: --cluster-options {cluster_options} needs --cluster slurm or --cluster local")
@@ -72,7 +72,7 @@ def compare(
         if executor is None:
             print("stopped; the same command goes on")
         return 128 + outcome.signal
-    paths = [*comparison_report(comparison), *task_figures(comparison)]
+    paths = [*comparison_report(comparison), *model_figures(comparison, quiet=quiet)]
     print((out / "results.md").read_text(encoding="utf-8"))
     print("\n".join(map(str, paths)))
     for failure in outcome.failures:

@@ -4,7 +4,7 @@ from json import dumps
 from pathlib import Path
 from typing import Literal
 
-from ctm.cli.trained import DEFAULT, Compute, Computing, Which, open_run
+from ctm.cli.trained import DEFAULT, ComputeOptions, Which, open_run
 from ctm.errors import ConfigError
 
 Split = Literal["test", "validation", "train"]
@@ -19,8 +19,10 @@ def evaluate(
     ticks: int | None = None,
     until: float | None = None,
     budget: float | None = None,
+    ways: bool = False,
+    csv: Path | None = None,
     json: bool = False,
-    computing: Compute = DEFAULT,
+    compute: ComputeOptions = DEFAULT,
 ) -> None:
     """Scores a trained run.
 
@@ -38,15 +40,26 @@ def evaluate(
         Stop thinking about a sample at this certainty, above 0 and at most 1, and compare with thinking to the end.
     budget:
         Stop likewise, at the certainty that takes so many ticks per sample on the validation split.
+    ways:
+        Score every way of answering: top-1 and top-5 accuracy, and the expected calibration error.
+    csv:
+        With --ways, a file to write a row for each way and tick to.
     json:
         Print all scores, those by tick too, as one JSON object.
     """
     from ctm.training import evaluate
 
-    if until is not None or budget is not None:
-        _evaluate_until(run, split, checkpoint, ticks, until, budget, json, computing)
+    if csv is not None and not ways:
+        raise ConfigError(f"evaluate: --csv {csv} needs --ways")
+    if ways and (until is not None or budget is not None):
+        raise ConfigError("evaluate: give --ways, or one of --until and --budget")
+    if ways:
+        _evaluate_ways(run, split, checkpoint, ticks, csv, json, compute)
         return
-    device, precision = computing.start()
+    if until is not None or budget is not None:
+        _evaluate_until(run, split, checkpoint, ticks, until, budget, json, compute)
+        return
+    device, precision = compute.start()
     opened = open_run(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
     with precision:
@@ -59,6 +72,43 @@ def evaluate(
             print(f"{split} {name.replace('_', ' ')}: {value:.4f}")
 
 
+def _evaluate_ways(
+    run: Path,
+    split: Split,
+    checkpoint: Which,
+    ticks: int | None,
+    csv: Path | None,
+    json: bool,
+    compute: ComputeOptions,
+) -> None:
+    """Scores every way of answering."""
+    from ctm.analysis.over_ticks import OverTicks
+    from ctm.analysis.ways import ways_by_tick, ways_table
+    from ctm.comparison.rows import to_csv
+    from ctm.training.files import write_atomically
+    from ctm.training.halting import require_answers_at_ticks
+    from ctm.training.one_pass import one_pass
+
+    if csv is not None and not csv.parent.is_dir():
+        raise ConfigError(f"--csv {csv}: there is no folder {csv.parent}")
+    device, precision = compute.start()
+    opened = open_run(run, ticks)
+    task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
+    require_answers_at_ticks(task)
+    seen = OverTicks()
+    batch = opened.experiment.training.evaluation_batch
+    with precision:
+        for thoughts, targets in one_pass(model, task, split, batch, title=f"{split} split", quiet=json):
+            seen.add(thoughts, targets)
+    rows = ways_by_tick(seen)
+    if csv is not None:
+        write_atomically(csv, to_csv(rows))
+    if json:
+        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, "ways": rows}))
+    else:
+        print(ways_table(rows, f"{split} split"))
+
+
 def _evaluate_until(
     run: Path,
     split: Split,
@@ -67,7 +117,7 @@ def _evaluate_until(
     until: float | None,
     budget: float | None,
     json: bool,
-    computing: Computing,
+    compute: ComputeOptions,
 ) -> None:
     """Scores a run that stops when it is sure, next to the same run thinking to the end."""
     from ctm.inference.halting import threshold_for_budget
@@ -79,7 +129,7 @@ def _evaluate_until(
         raise ConfigError(f"until = {until}: expected a certainty above 0 and at most 1")
     if budget is not None and not budget >= 1:
         raise ConfigError(f"budget = {budget}: expected at least 1 tick")
-    device, precision = computing.start()
+    device, precision = compute.start()
     opened = open_run(run, ticks)
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
     batch = opened.experiment.training.evaluation_batch

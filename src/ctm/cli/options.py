@@ -46,16 +46,20 @@ def training_app(preset: str, arguments: Sequence[str] = ()) -> App:
     def start(
         *,
         run: Annotated[Path, Parameter(help="Folder of the new run.")] = default_run,
+        weights: Annotated[
+            Path | None, Parameter(help="What to start from: a run, for its best checkpoint, a checkpoint, or a file.")
+        ] = None,
         quiet: Annotated[bool, Parameter(help="Print nothing while training.", negative=())] = False,
         settings: Annotated[Settings, Parameter(name="*")] = Settings(),
     ) -> int:
         """Trains a preset, with any of its settings changed."""
         from ctm.cli.train import go_on
         from ctm.training import Run
+        from ctm.training.run import read_weights
 
         changed = with_settings(type(experiment), settings).fitted()
         changed.task.build()  # finds missing data before anything is written
-        return go_on(Run.create(run, changed), quiet)
+        return go_on(Run.create(run, changed, None if weights is None else read_weights(weights)), quiet)
 
     return app
 
@@ -136,6 +140,20 @@ def load_experiment(preset: str) -> Any:
     Raises:
         ConfigError: if there is none, or it is a model without a task.
     """
+    from ctm.training import Experiment
+
+    experiment = load_config(preset)
+    if not isinstance(experiment, Experiment):
+        raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
+    return experiment
+
+
+def load_config(preset: str) -> Any:
+    """As `load_experiment`, and the machine of a preset without a task.
+
+    Raises:
+        ConfigError: if there is none.
+    """
     from ctm import plugins, tasks
     from ctm.registry import preset as find
     from ctm.registry import presets
@@ -148,12 +166,8 @@ def load_experiment(preset: str) -> Any:
             f"{Path(preset, 'config.yaml')} is a preset like any other"
         )
     if preset.endswith((".yaml", ".yml")):
-        experiment: Any = plugins.read_config(Experiment, Path(preset))
-    else:
-        experiment = find(preset)
-    if not isinstance(experiment, Experiment):
-        raise ConfigError(f"preset = {preset!r}: a model without a task, which cannot be trained yet")
-    return experiment
+        return plugins.read_config(Experiment, Path(preset))
+    return find(preset)
 
 
 def values_of(config: Config, arguments: Sequence[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from json import dumps
 from pathlib import Path
 
-from ctm.cli.trained import DEFAULT, Compute, Which
+from ctm.cli.trained import DEFAULT, ComputeOptions, Which
 
 
 def reapply(
@@ -19,7 +19,7 @@ def reapply(
     seed: int = 0,
     checkpoint: Which = "best",
     json: bool = False,
-    computing: Compute = DEFAULT,
+    compute: ComputeOptions = DEFAULT,
 ) -> None:
     """Walks through larger mazes with a maze run: answers, walks, and thinks again from there.
 
@@ -62,7 +62,7 @@ def reapply(
             raise ConfigError(f"{name} = {value}: expected at least {least}")
     if ticks is not None and ticks < 1:
         raise ConfigError(f"ticks = {ticks}: expected at least 1")
-    device, precision = computing.start()
+    device, precision = compute.start()
     opened = Run.open(run)
     config = opened.experiment.task
     if not isinstance(config, Mazes.Config):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ctm.cli.trained import DEFAULT, Compute, Which, open_run
+from ctm.cli.trained import DEFAULT, ComputeOptions, Which, open_run
 from ctm.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ def think(
     output: Path | None = None,
     ticks: int | None = None,
     checkpoint: Which = "best",
-    computing: Compute = DEFAULT,
+    compute: ComputeOptions = DEFAULT,
 ) -> None:
     """Answers one input, and animates how.
 
@@ -35,7 +35,7 @@ def think(
     text:
         The text itself instead of a file, as in --text "0.3 -1.2 0.8".
     output:
-        Where the animation goes, a .gif or .mp4; by default into the run's folder `figures`.
+        Where the animation goes, a .gif or .mp4, or its last frame, a .png; by default into the run's folder `figures`.
     ticks:
         Internal ticks to think; by default as many as in training.
     checkpoint:
@@ -48,9 +48,9 @@ def think(
 
     if sum(given is not None for given in (index, input, text)) > 1:
         raise ConfigError("think: give one of --index, --input and --text")
-    if output is not None and output.suffix not in (".gif", ".mp4"):
-        raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif or .mp4")
-    device, precision = computing.start()
+    if output is not None and output.suffix not in (".gif", ".mp4", ".png"):
+        raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif, .mp4 or .png")
+    device, precision = compute.start()
     opened = open_run(run, ticks)
     task, model = opened.experiment.task.build(), for_the_cpu(opened.load_model(checkpoint, device))
     if text is not None:

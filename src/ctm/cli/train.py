@@ -38,10 +38,14 @@ def train(
 def go_on(run: Any, quiet: bool) -> int:
     """Trains a run to its end and says how it went."""
     from ctm.training import train
+    from ctm.training.run import another_process_writes
 
     outcome = train(run, quiet=quiet)
-    if outcome.signal is not None:
-        print(f"stopped at iteration {outcome.iteration}; go on with: ctm train --resume {run.path}")
-        return 128 + outcome.signal
-    print(f"trained: {run.path}")
-    return 0
+    if outcome.signal is None:
+        code, words = 0, f"trained: {run.path}"
+    else:
+        code = 128 + outcome.signal
+        words = f"stopped at iteration {outcome.iteration}; go on with: ctm train --resume {run.path}"
+    if not another_process_writes(run.experiment):
+        print(words)
+    return code

@@ -3,15 +3,16 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from cyclopts import Parameter
 
 Which = Literal["best", "last"]
 
 
+@Parameter(name="*")
 @dataclass(frozen=True)
-class Computing:
+class ComputeOptions:
     """Where and how a command computes; results that are drawn come back to the CPU."""
 
     device: str = "cpu"
@@ -31,10 +32,8 @@ class Computing:
         return device, autocast(device, self.precision)
 
 
-DEFAULT = Computing()
+DEFAULT = ComputeOptions()
 """On the CPU, so that the numbers are the same everywhere."""
-
-Compute = Annotated[Computing, Parameter(name="*")]
 
 
 def open_run(run: Path, ticks: int | None) -> Any:

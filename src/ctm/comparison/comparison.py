@@ -82,7 +82,7 @@ class Comparison:
                 raise ConfigError(f"{name}: another model has a folder of this name, {folder}")
         first, *others = self.experiments.items()
         for name, experiment in others:
-            if (experiment.task.kind, experiment.task.answer_shape) != (first[1].task.kind, first[1].task.answer_shape):
+            if experiment.task.comparable != first[1].task.comparable:
                 raise ConfigError(f"{name}: its task is not that of {first[0]}, so their scores cannot be compared")
         for name, experiment in self.experiments.items():
             if experiment.training.devices * experiment.training.nodes > 1:

@@ -10,11 +10,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ctm.analysis.calibration import calibration_side_by_side
+from ctm.analysis.neurons import neuron_traces_side_by_side
+from ctm.analysis.over_ticks import OverTicks
+from ctm.analysis.similarity import COMPARED, similarity_picture
 from ctm.analysis.style import SERIES, canvas, styled
+from ctm.analysis.when_certain import most_certain_side_by_side
 from ctm.comparison.comparison import Comparison
 from ctm.comparison.results import comparison_results, table
 from ctm.comparison.rows import rows_of, to_csv
+from ctm.machine import ContinuousThoughtMachine
+from ctm.tasks.base import Task
 from ctm.training.files import write_atomically
+from ctm.training.one_pass import activity, one_pass
 
 Line = Mapping[str, Any]
 LETTERS = 116
@@ -42,17 +50,57 @@ def comparison_report(comparison: Comparison) -> Iterator[Path]:
     yield path
 
 
-def task_figures(comparison: Comparison) -> Iterator[Path]:
-    """Draws what the task has to show of the models side by side, from the best checkpoints of all finished runs."""
-    runs = {name: comparison.of(name).values() for name in comparison.experiments}
+def model_figures(comparison: Comparison, *, quiet: bool = True) -> Iterator[Path]:
+    """Draws the models side by side, from the best checkpoints of all finished runs.
+
+    What the task itself has to show and, for answers of one label, calibration, the ticks at which models are most
+    certain, and what their neurons do; the latter two of models that think more than one tick. Seeds are taken
+    together, but for traces of neurons, which are those of the first seed.
+
+    Args:
+        comparison: the runs.
+        quiet: show no progress bars.
+
+    Returns:
+        an iterator over the files, each when it is there.
+    """
+    runs = {name: list(comparison.of(name).values()) for name in comparison.experiments}
     models = {name: [run.load_model() for run in finished] for name, finished in runs.items() if finished}
     if not models:
         return
-    task = next(iter(comparison.experiments.values())).task.build()
-    for name, figure in task.comparison_figures(models):
+    experiment = next(iter(comparison.experiments.values()))
+    task = experiment.task.build()
+    figures = dict(task.comparison_figures(models))
+    if len(experiment.model.readout.shape) == 1 and not task.emits:
+        figures |= _classification_figures(comparison, models, task, quiet)
+    for name, figure in figures.items():
         path = comparison.folder / f"{name}.png"
         figure.savefig(path, dpi=160)
         yield path
+
+
+def _classification_figures(
+    comparison: Comparison, models: Mapping[str, Sequence[ContinuousThoughtMachine]], task: Task, quiet: bool
+) -> dict[str, Figure]:
+    """Models side by side that give one label a sample (Figures 21b, 23, 24 and 25)."""
+    seen = {name: OverTicks() for name in models}
+    for name, seeds in models.items():
+        batch = comparison.experiments[name].training.evaluation_batch
+        for number, model in enumerate(seeds, start=1):
+            title = f"{name}, {number} of {len(seeds)}"
+            for thoughts, targets in one_pass(model, task, "test", batch, title=title, quiet=quiet):
+                seen[name].add(thoughts, targets)
+    calibration = {name: collected.calibration["most_certain"] for name, collected in seen.items()}
+    figures = {"calibration": calibration_side_by_side(calibration)}
+    thinking = {name: seeds for name, seeds in models.items() if seeds[0].config.ticks > 1}
+    if thinking:
+        inside = {name: [activity(model, task, COMPARED) for model in seeds] for name, seeds in thinking.items()}
+        figures |= {
+            "most-certain": most_certain_side_by_side({name: seen[name] for name in thinking}),
+            "similarity": similarity_picture(inside),
+            "neurons": neuron_traces_side_by_side({name: seeds[0] for name, seeds in inside.items()}),
+        }
+    return figures
 
 
 @styled()

@@ -13,7 +13,7 @@ from ctm.kernels.deferred import shared
 from ctm.synapses import Connect, SynapseConfig
 
 
-class Activations(NamedTuple):
+class MemorylessState(NamedTuple):
     """What a core without memory of its own remembers."""
 
     post_activations: Tensor  # z (B, D)
@@ -45,17 +45,17 @@ class SynapseCore(Core):
         self.synapses = config.synapses.build(observed, config.neurons)
         self.start_post_activations = nn.Parameter(symmetric_uniform(config.neurons, bound=config.neurons**-0.5))
 
-    def start(self, batch: int) -> Activations:
+    def start(self, batch: int) -> MemorylessState:
         """The learned state before the first tick, for every sample."""
-        return Activations(self.start_post_activations.expand(batch, -1))
+        return MemorylessState(self.start_post_activations.expand(batch, -1))
 
     def prepare(self, ticks: int) -> Connect:
         """The synapses for all ticks."""
         return self.synapses.prepare()
 
-    def step(self, state: Activations, observation: Float[Tensor, "B E"], prepared: Connect) -> Activations:
+    def step(self, state: MemorylessState, observation: Float[Tensor, "B E"], prepared: Connect) -> MemorylessState:
         """One tick: connect."""
-        return Activations(prepared(torch.cat([observation, state.post_activations], dim=-1)))
+        return MemorylessState(prepared(torch.cat([observation, state.post_activations], dim=-1)))
 
 
 class FeedForwardCore(Core):
@@ -84,16 +84,16 @@ class FeedForwardCore(Core):
         linear = nn.Linear(observed, 2 * self.neurons if glu else self.neurons)
         self.layers = nn.Sequential(linear, nn.GLU() if glu else nn.ReLU(), nn.Dropout(config.dropout))
 
-    def start(self, batch: int) -> Activations:
+    def start(self, batch: int) -> MemorylessState:
         """Nothing has been seen."""
-        return Activations(next(self.parameters()).new_zeros(batch, self.neurons))
+        return MemorylessState(next(self.parameters()).new_zeros(batch, self.neurons))
 
     def prepare(self, ticks: int) -> Callable[[Tensor], Tensor]:
         """The layer for all ticks."""
         return shared(self.layers)
 
     def step(
-        self, state: Activations, observation: Float[Tensor, "B E"], prepared: Callable[[Tensor], Tensor]
-    ) -> Activations:
+        self, state: MemorylessState, observation: Float[Tensor, "B E"], prepared: Callable[[Tensor], Tensor]
+    ) -> MemorylessState:
         """One tick, which forgets the one before."""
-        return Activations(prepared(observation))
+        return MemorylessState(prepared(observation))

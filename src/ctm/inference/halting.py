@@ -154,15 +154,15 @@ def _answers(
         seen = 0
         for _, alike in itertools.groupby(batches, key=shapes):
             pool = Pool(model, alike, batch, answer, threshold, seen)
-            while pool.members is not None:
+            while pool.active is not None:
                 for _ in range(every):
                     pool.tick()
-                choice, ticks = pool.members.choice, pool.ages
-                done = halts(choice.highest, choice.answers, ticks) & (ticks > 0) | (ticks >= max_ticks)  # (B,)
+                running, ticks = pool.active.answer, pool.ages
+                done = halts(running.highest, running.answers, ticks) & (ticks > 0) | (ticks >= max_ticks)  # (B,)
                 places = done.nonzero().squeeze(1)
                 if len(places):
-                    choice, ticks, index = pool.at(places)
-                    answers = choice.answers
+                    running, ticks, index = pool.at(places)
+                    answers = running.answers
                     yield Answers(answers, model.readout.certainty(answers), ticks, index)
                     pool.replace(places)
             seen = pool.seen

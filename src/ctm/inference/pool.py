@@ -13,13 +13,13 @@ from ctm.machine import ContinuousThoughtMachine, State
 from ctm.thoughts import Rule
 
 
-class Members(NamedTuple):
+class ActiveSamples(NamedTuple):
     """What is kept of samples of different ages; every tensor has a row for each, (B, …)."""
 
     index: Tensor  # (B,) int64, which of all samples they are
     samples: tuple[Tensor, ...]  # what the observer prepared for them
     state: State
-    choice: RunningAnswer
+    answer: RunningAnswer
 
 
 class Pool:
@@ -34,7 +34,7 @@ class Pool:
         first: the index of the first sample.
 
     Attributes:
-        members: those in the pool; nothing when all samples have left.
+        active: those in the pool; nothing when all samples have left.
         seen: the index of the next sample.
     """
 
@@ -56,12 +56,12 @@ class Pool:
         self._prepared: Any = None
         self._shown = 0
         self.seen = first
-        self.members: Any = self._arrivals(size)
+        self.active: Any = self._arrivals(size)
 
     @property
     def ages(self) -> Tensor:
         """For how many ticks each has thought since all of its input was shown, (B,); below 1 while it is shown."""
-        return self.members.state.ticks - self._shown
+        return self.active.state.ticks - self._shown
 
     @torch.no_grad()
     def tick(self) -> None:
@@ -70,34 +70,34 @@ class Pool:
         Raises:
             ValueError: inside an intervention with values for each sample, which have no fixed places here.
         """
-        model, members = self.model, self.members
+        model, active = self.model, self.active
         if any(intervention.per_sample for intervention in model.interventions):
             raise ValueError(
                 "value (B, n) of an intervention: expected a number or (n,), since samples come and go here"
             )
-        prepared = self._prepared._replace(observer=self._prepared.observer.of(members.samples))
-        state, _ = model.step(members.state, prepared)
+        prepared = self._prepared._replace(observer=self._prepared.observer.of(active.samples))
+        state, _ = model.step(active.state, prepared)
         logits = model.readout(model.output.read(state.output))  # (B, *answer, C)
-        choice = members.choice.only(self.ages > 0) if self._shown else members.choice
-        choice = choice.add(logits, model.readout.certainty(logits), self.rule, self.threshold)
-        self.members = members._replace(state=state, choice=choice)
+        answer = active.answer.only(self.ages > 0) if self._shown else active.answer
+        answer = answer.add(logits, model.readout.certainty(logits), self.rule, self.threshold)
+        self.active = active._replace(state=state, answer=answer)
 
     @torch.no_grad()
     def at(self, places: Tensor) -> tuple[RunningAnswer, Tensor, Tensor]:
         """Answer so far, age and index of those at some places."""
-        return _rows((self.members.choice, self.ages, self.members.index), places)
+        return _rows((self.active.answer, self.ages, self.active.index), places)
 
     @torch.no_grad()
     def replace(self, places: Tensor) -> None:
         """Puts new samples where others leave, and closes the gaps when there are too few."""
         while len(places) and (new := self._arrivals(len(places))) is not None:
             filled, places = places.split([len(new.index), len(places) - len(new.index)])
-            tree_map(functools.partial(_write, filled), self.members, new)
+            tree_map(functools.partial(_write, filled), self.active, new)
         if len(places):
-            staying = torch.ones_like(self.members.index).index_fill(0, places, 0).nonzero().squeeze(1)
-            self.members = _rows(self.members, staying) if len(staying) else None
+            staying = torch.ones_like(self.active.index).index_fill(0, places, 0).nonzero().squeeze(1)
+            self.active = _rows(self.active, staying) if len(staying) else None
 
-    def _arrivals(self, most: int) -> Members | None:
+    def _arrivals(self, most: int) -> ActiveSamples | None:
         """The next samples, at most so many; nothing when there are no more."""
         if self._waiting is None or not len(self._waiting.index):
             inputs = next(self._groups, None)
@@ -107,15 +107,15 @@ class Pool:
         arriving, self._waiting = slice_batch(self._waiting, 0, most), slice_batch(self._waiting, most)
         return arriving
 
-    def _begin(self, inputs: Inputs) -> Members:
+    def _begin(self, inputs: Inputs) -> ActiveSamples:
         self._prepared, self._shown = self.model.prepare(inputs), self.model.observer.shown(inputs)
         batch = count(inputs)
         state = self.model.start(batch)
-        choice = RunningAnswer.start(batch, self.model.readout.shape, like=state.core.post_activations)
+        answer = RunningAnswer.start(batch, self.model.readout.shape, like=state.core.post_activations)
         state = tree_map(lambda tensor: tensor.expand(batch, *tensor.shape[1:]), state)  # what ages share has one row
         index = torch.arange(self.seen, self.seen + batch, device=state.ticks.device)
         self.seen += batch
-        return Members(index, self._prepared.observer.samples, state, choice)
+        return ActiveSamples(index, self._prepared.observer.samples, state, answer)
 
 
 def grouped(batches: Iterable[Inputs], size: int) -> Iterator[Inputs]:

@@ -85,7 +85,7 @@ class Observer(nn.Module):
         """Looks once.
 
         Args:
-            query: the action representation, where the observer asks.
+            query: the action representation, where the observer takes one.
             prepared: what `prepare` gave.
             ticks: how many ticks each sample has thought already.
         """

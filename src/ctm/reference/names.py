@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ctm.backbones.resnet import published_name
 from ctm.errors import CTMError
 from ctm.pairings import upper_triangle
 from ctm.synchronization import MAXIMUM_DECAY
@@ -34,19 +35,7 @@ class Rule(NamedTuple):
 
 RESNET = (
     Rule(r"backbone\.colours\.(\w+)", r"initial_rgb.\1"),
-    Rule(r"backbone\.stem\.0\.(\w+)", r"backbone.conv1.\1"),
-    Rule(r"backbone\.stem\.1\.(\w+)", r"backbone.bn1.\1"),
-    Rule(
-        r"backbone\.stages\.(\d+)\.(\d+)\.shortcut\.(.+)",
-        lambda match: f"backbone.layer{int(match[1]) + 1}.{match[2]}.downsample.{match[3]}",
-    ),
-    Rule(  # a body repeats convolution, batch normalisation, ReLU
-        r"backbone\.stages\.(\d+)\.(\d+)\.body\.(\d)\.(\w+)",
-        lambda match: (
-            f"backbone.layer{int(match[1]) + 1}.{match[2]}."
-            f"{('conv', 'bn')[int(match[3]) % 3]}{int(match[3]) // 3 + 1}.{match[4]}"
-        ),
-    ),
+    Rule(r"backbone\.((stem|stages)\..+)", lambda match: f"backbone.{published_name(match[1])}"),
 )
 
 TOKEN_EMBEDDING = (Rule(r"backbone\.table\.weight", "backbone.embedding.weight"),)

@@ -57,6 +57,11 @@ class TaskConfig(Config):
     def answer_shape(self) -> tuple[int, ...] | None:
         """(*answer, C), the shape of the logits that a model must give at a tick; nothing if only the data say it."""
 
+    @property
+    def comparable(self) -> tuple[Any, ...]:
+        """What tasks must have in common for their scores to be compared."""
+        return self.kind, self.answer_shape
+
     def check(self, model: MachineConfig, ticks: int) -> None:
         """Raises `ConfigError` if a machine cannot do the task, or not in so few ticks; its answers have the shape."""
 
@@ -69,6 +74,13 @@ class TaskConfig(Config):
             DataError: if the data are missing or broken.
         """
         return self, model
+
+    def example(self, batch: int) -> Inputs | None:
+        """Inputs of the shapes and types that a model gets in training, of any values, for `ctm.count`.
+
+        By default nothing: then the task is fitted to its data, and gives a training batch.
+        """
+        return None
 
     @abstractmethod
     def build(self) -> "Task":

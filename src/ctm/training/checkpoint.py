@@ -64,29 +64,40 @@ class Checkpoint:
             RunError: if the file cannot be read, or a tensor is missing, unexpected or of another shape: the file is
                 whole, so it is the configuration that was changed.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         path = self.path / name
-        try:
-            tensors = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise RunError(f"{path}: broken checkpoint: {error}") from None
-        for tensor in sorted(expected.keys() | tensors.keys()):
-            if tensor not in tensors:
-                raise self._misfit(path, f"{tensor} is missing")
-            if tensor not in expected:
-                raise self._misfit(path, f"{tensor} is unexpected")
-            if tensors[tensor].shape != expected[tensor].shape:
-                shapes = f"{tuple(tensors[tensor].shape)}, expected {tuple(expected[tensor].shape)}"
-                raise self._misfit(path, f"{tensor} has shape {shapes}")
+        tensors = read_tensors(path, "broken checkpoint")
+        misfit = first_misfit(tensors, expected)
+        if misfit is not None:
+            advice = "put back the config.yaml that the run was made with, or train a new run with this one"
+            raise RunError(f"{path}: does not fit the run's config.yaml: {misfit}; {advice}")
         return tensors
 
-    @staticmethod
-    def _misfit(path: Path, what: str) -> RunError:
-        """A file that was read has other tensors than the configuration asks for, so that has been changed since."""
-        advice = "put back the config.yaml that the run was made with, or train a new run with this one"
-        return RunError(f"{path}: does not fit the run's config.yaml: {what}; {advice}")
+
+def read_tensors(path: Path, otherwise: str) -> dict[str, Tensor]:
+    """The tensors of a file.
+
+    Raises:
+        RunError: if it cannot be read, which says what it is `otherwise`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: {otherwise}: {error}") from None
+
+
+def first_misfit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
+    """In words, the first tensor that is missing, unexpected or of another shape; nothing if there is none."""
+    for name in sorted(expected.keys() | tensors.keys()):
+        if name not in tensors:
+            return f"{name} is missing"
+        if name not in expected:
+            return f"{name} is unexpected"
+        if tensors[name].shape != expected[name].shape:
+            return f"{name} has shape {tuple(tensors[name].shape)}, expected {tuple(expected[name].shape)}"
+    return None
 
 
 _STATE = {"iteration": int, "seconds": float, "best": dict, "scaler": dict}

@@ -16,6 +16,11 @@ MOST_SAMPLES = 2**20
 """The largest batch: it is drawn as a whole, so that a larger one, a mistake, would take forever or all memory."""
 
 
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters of a model that are not frozen, by name, in their order."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
 @dataclass(frozen=True)
 class AdamW(Config):
     """The optimiser."""
@@ -36,9 +41,9 @@ class AdamW(Config):
         self.require(self.epsilon > 0, "epsilon", "above 0")
 
     def build(self, model: nn.Module) -> optim.AdamW:
-        """Makes the optimiser of a model's parameters, in the order of `named_parameters`."""
+        """Makes the optimiser of a model's parameters that are not frozen, in the order of `named_parameters`."""
         rate, betas = self.learning_rate, self.betas
-        return optim.AdamW(model.parameters(), rate, betas, self.epsilon, self.weight_decay)
+        return optim.AdamW(trainable(model).values(), rate, betas, self.epsilon, self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class TrainingConfig(Config):
     """Machines."""
     workers: int = 0
     """Processes beside each that trains, which read its batches ahead; 0 to read them when they are needed."""
+    synchronize_batch_norm: bool = False
+    """Batch normalisation over the samples of all processes, instead of each process's own; needs GPUs."""
     seed: int = 0
     """Seed of the initial weights, the neuron pairs (unless they have a seed of their own), the batches and dropout."""
     log_every: int = 100
@@ -124,6 +131,11 @@ class Experiment(Config):
         self.task.check(self.model, most if least is None else least)
 
     def fitted(self) -> "Experiment":
-        """The same, with what its task learns from the data, and a model that suits them (`TaskConfig.fitted`)."""
+        """The same, with what its task learns from the data, and a model that suits them (`TaskConfig.fitted`).
+
+        Raises:
+            DataError: if the data, or published weights that the model starts from, are missing or broken.
+        """
         task, model = self.task.fitted(self.model)
+        model.backbone.check_weights()
         return self.replace(task=task, model=model)

@@ -114,6 +114,10 @@ def _accelerator(config: TrainingConfig) -> Literal["cpu", "cuda"]:
         raise RunError(f"training.devices = {config.devices}: there are {gpus} GPUs")
     if config.precision == "fp16" and not on_gpu:
         raise RunError("training.precision = 'fp16': needs a GPU; use 'bf16' or 'fp32'")
+    if config.synchronize_batch_norm and not on_gpu and config.devices * config.nodes > 1:
+        raise RunError(
+            "training.synchronize_batch_norm = True: several processes need GPUs for it, and train on the CPU"
+        )
     started, wanted = os.environ.get("WORLD_SIZE", "1"), str(config.devices * config.nodes)
     if "TORCHELASTIC_RUN_ID" in os.environ and started != wanted:
         raise RunError(f"training.devices * training.nodes = {wanted}: torchrun started {started} processes")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ctm.backbones import without_published_weights
 from ctm.training.devices import launch, random_state_untouched
 from ctm.training.interruption import Interruption
 from ctm.training.lock import locked_by_the_first
@@ -49,7 +50,8 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
     fabric = launch(config)
     lock = locked_by_the_first(run.path, fabric)
     with lock, random_state_untouched(fabric.device), Interruption() as interruption:
-        trainer = Trainer(run.experiment, task, fabric)
+        with without_published_weights(skip=bool(run.checkpoints())):
+            trainer = Trainer(run.experiment, task, fabric)
         with Session(run, task, trainer, quiet) as session:
             if session.fresh:
                 session.evaluate()
@@ -62,7 +64,7 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
                 improved = session.is_due(config.evaluate_every) and session.evaluate()
                 if trainer.iteration == config.iterations:
                     session.test()
-                signal = interruption.agreed(fabric, meet=logs)
+                signal = interruption.reduced_signal(fabric, reduce=logs)
                 if signal is not None or improved or session.is_due(config.checkpoint_every):
                     session.save()
         fabric.barrier()

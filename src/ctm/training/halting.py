@@ -1,6 +1,7 @@
 """Scores and speed of a model that stops when it is sure, or thinks to the end."""
 
 import time
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -8,18 +9,26 @@ from torch import Tensor
 from ctm.analysis.halting import HaltingCurve
 from ctm.errors import ConfigError
 from ctm.inference.halting import Answers, think_stream
-from ctm.inputs import Inputs, count, tree_map
+from ctm.inputs import Inputs, count, slice_batch, tree_map
 from ctm.kernels.precision import widest
 from ctm.machine import ContinuousThoughtMachine
-from ctm.tasks.base import Split, Task
+from ctm.tasks.base import Batch, Split, Task
 from ctm.thoughts import Thoughts
+from ctm.training.one_pass import one_pass
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 """Certainties at which thinking is tried to stop."""
+TIMED = 512
+"""How many samples are thought about to find out the speed at each of them."""
 
 
 def evaluate_until(
-    model: ContinuousThoughtMachine, task: Task, split: Split, until: float | None, batch_size: int = 256
+    model: ContinuousThoughtMachine,
+    task: Task,
+    split: Split,
+    until: float | None,
+    batch_size: int = 256,
+    samples: int | None = None,
 ) -> dict[str, float]:
     """Averages the task's scores over answers that are given as soon as they are certain.
 
@@ -29,6 +38,7 @@ def evaluate_until(
         split: "train", "validation" or "test".
         until: the certainty that is enough, above 0 and at most 1; nothing to think all ticks, in a plain forward pass.
         batch_size: samples that are thought about at a time.
+        samples: only so many of them, the first ones.
 
     Returns:
         every score of `task.scores` that is not by tick; "ticks", how many a sample took; "samples_per_second".
@@ -37,9 +47,9 @@ def evaluate_until(
         ConfigError: if the task's answers are emitted over ticks, so that no certainty ends a thought.
         ValueError: if `until` is out of its range.
     """
-    _require_answers_at_ticks(task)
+    require_answers_at_ticks(task)
     device = next(model.parameters()).device
-    batches = list(task.evaluation(split, batch_size))
+    batches = list(_first(task.evaluation(split, batch_size), samples))
     inputs = [tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
     targets = torch.cat([batch.targets for batch in batches])
     _answer(model, inputs[:1], until, batch_size)  # the first time is slower
@@ -53,46 +63,94 @@ def evaluate_until(
     return averages | {"ticks": mean_ticks, "samples_per_second": len(targets) / seconds}
 
 
-@torch.no_grad()
 def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch_size: int = 256) -> Tensor:
     """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` asks for.
 
     Raises:
         ConfigError: as `evaluate_until`.
     """
-    _require_answers_at_ticks(task)
-    device = next(model.parameters()).device
-    batches = (tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in task.evaluation(split, batch_size))
-    return torch.cat([model(inputs).due.certainty for inputs in batches])
+    require_answers_at_ticks(task)
+    return torch.cat([thoughts.certainty for thoughts, _ in one_pass(model, task, split, batch_size)])
 
 
-def halting_curve(
-    model: ContinuousThoughtMachine,
-    task: Task,
-    split: Split = "test",
-    batch_size: int = 256,
-    thresholds: tuple[float, ...] = THRESHOLDS,
-) -> HaltingCurve:
-    """Tries certainties to stop at, on all samples of a split.
+class HaltingScores:
+    """Collects what stopping at each of some certainties would have given, from thoughts that went on to the end.
+
+    An answer at a tick does not depend on later ones, so that a single pass says what `evaluate_until` finds out for
+    each certainty, but for the speed.
 
     Args:
-        model: as for `evaluate_until`, like the other arguments.
+        task: gives the scores.
         thresholds: the certainties.
+
+    Raises:
+        ConfigError: as `evaluate_until`.
     """
-    tried = [evaluate_until(model, task, split, until, batch_size) for until in (*thresholds, None)]
-    scores, ticks, speed = (
-        [found[name] for found in tried] for name in (task.primary_metric, "ticks", "samples_per_second")
-    )
+
+    def __init__(self, task: Task, thresholds: Sequence[float] = THRESHOLDS) -> None:
+        require_answers_at_ticks(task)
+        self.task, self.thresholds = task, tuple(thresholds)
+        self._samples = 0
+        self._scores = [0.0] * (len(self.thresholds) + 1)
+        self._ticks = [0.0] * (len(self.thresholds) + 1)
+
+    def add(self, thoughts: Thoughts, targets: Tensor) -> None:
+        """Takes in a batch; targets are (B, *answer), where the thoughts are."""
+        self._samples += len(targets)
+        answers = thoughts.answers("most_certain")  # (B, T, *answer, C)
+        highest = thoughts.certainty.cummax(1).values  # (B, T)
+        sample = torch.arange(len(targets), device=highest.device)
+        for place, threshold in enumerate((*self.thresholds, None)):
+            unsure = highest < (torch.inf if threshold is None else threshold)  # (B, T)
+            stop = unsure.sum(1).clamp_max(thoughts.ticks - 1)  # (B,)
+            stopped = Thoughts(answers[sample, stop].unsqueeze(1), highest[sample, stop].unsqueeze(1), None)
+            score = self.task.scores(stopped, targets)[self.task.primary_metric]  # (B,)
+            self._scores[place] += float(score.sum(dtype=widest(score.device)))
+            self._ticks[place] += float((stop + 1).sum())
+
+    def means(self) -> tuple[list[float], list[float]]:
+        """The primary metric and the ticks of a sample at each certainty, and, at the end, of thinking all ticks."""
+        return [total / self._samples for total in self._scores], [total / self._samples for total in self._ticks]
+
+
+def halting_curve(model: ContinuousThoughtMachine, found: HaltingScores, batch_size: int = 256) -> HaltingCurve:
+    """Scores and ticks as they were collected, and the speed at each certainty, by thinking about some samples.
+
+    Args:
+        model: as for `evaluate_until`, like `batch_size`.
+        found: of all samples.
+    """
+    scores, ticks = found.means()
+    speed = [
+        evaluate_until(model, found.task, "test", until, batch_size, TIMED)["samples_per_second"]
+        for until in (*found.thresholds, None)
+    ]
     full = scores.pop(), ticks.pop(), speed.pop()
-    return HaltingCurve(task.primary_metric, thresholds, scores, ticks, speed, full)
+    return HaltingCurve(found.task.primary_metric, found.thresholds, scores, ticks, speed, full)
 
 
-def _require_answers_at_ticks(task: Task) -> None:
+def require_answers_at_ticks(task: Task) -> None:
+    """Refuses a task of which no tick has an answer of its own.
+
+    Raises:
+        ConfigError: if the task's answers are emitted over ticks, so that no certainty ends a thought.
+    """
     if task.emits:
         raise ConfigError(
             f"the task {task.config.kind!r} emits its answer over ticks, so no certainty says when to stop; "
             "evaluate it to the end: the score 'ticks' is how many it took until all was said"
         )
+
+
+def _first(batches: Iterable[Batch], samples: int | None) -> Iterator[Batch]:
+    """The first samples of batches, at most so many."""
+    left = samples
+    for batch in batches:
+        if left is not None and left <= len(batch.targets):
+            yield slice_batch(batch, 0, left)
+            return
+        yield batch
+        left = None if left is None else left - len(batch.targets)
 
 
 @torch.no_grad()

@@ -37,15 +37,17 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def agreed(self, fabric: "Fabric", meet: bool) -> int | None:
+    def reduced_signal(self, fabric: "Fabric", reduce: bool) -> int | None:
         """The signal on which all processes stop after this iteration, if there is one.
 
-        A single process stops at once; several ask each other only when they `meet`, for that takes time.
+        Args:
+            fabric: launched.
+            reduce: ask all processes, which takes time; without it only a single process stops.
         """
         if fabric.world_size == 1:
             return self.signal
         mine = torch.tensor(self.signal or 0, device=fabric.device)
-        return (int(reduced(fabric, mine, "max")) or None) if meet else None
+        return (int(reduced(fabric, mine, "max")) or None) if reduce else None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.signal == signal.SIGINT:

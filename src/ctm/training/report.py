@@ -1,72 +1,114 @@
 """All pictures of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 
+from ctm.analysis.calibration import calibration_over_ticks
 from ctm.analysis.curves import training_curves
 from ctm.analysis.halting import halting_picture
+from ctm.analysis.neuron_map import neuron_map, neuron_map_frames, neuron_map_picture
 from ctm.analysis.neurons import neuron_traces
 from ctm.analysis.over_ticks import OverTicks, accuracy_over_ticks, certainty_over_ticks
+from ctm.analysis.similarity import COMPARED, similarity_picture
 from ctm.analysis.video import save_animation
+from ctm.analysis.when_certain import when_certain
 from ctm.inputs import slice_batch
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.base import Task
 from ctm.training.devices import for_the_cpu
-from ctm.training.halting import halting_curve
+from ctm.training.halting import HaltingScores, halting_curve
+from ctm.training.one_pass import activity, one_pass
 from ctm.training.run import Run
 
 EXAMINED = 64
 """How many test samples are looked at from inside."""
+MAPPED = 200
+"""From how many of them the map of neurons is made, as in Figure 11."""
 
 
-def report(run: Run, device: str | torch.device = "cpu") -> Iterator[Path]:
+def report(
+    run: Run, device: str | torch.device = "cpu", *, quiet: bool = True, say: Callable[[str], Any] = print
+) -> Iterator[Path]:
     """Draws everything there is to see of a run into its folder `figures`, and yields each file when it is there.
 
-    Training curves, accuracy over ticks for the four ways to answer, certainty over ticks, what stopping when sure
-    brings, neuron traces, the pictures of the task itself and an animation of one thought; those over ticks for a model
-    that thinks more than one (but for neurons, unless answers are emitted over ticks), and those of the task if the
-    model looks where they show it.
+    Training curves; of a model that thinks more than one tick, accuracy and certainty over ticks, calibration, and what
+    stopping when sure brings, all from one pass over the test split (unless answers are emitted over ticks), and what
+    its neurons do: traces, how much they differ, and a map of them; the pictures of the task itself and an animation of
+    one thought, if the model looks where they show it.
 
     Args:
         run: with at least one checkpoint.
         device: where the model computes.
+        quiet: show no progress bar.
+        say: is told, in a line, which picture is left out, and why.
 
     Raises:
         RunError: if there is none, or it is broken, or metrics are missing.
         DataError: if the task's data are missing.
     """
     task = run.experiment.task.build()
-    model = for_the_cpu(run.load_model(device=device))
+    model = run.load_model(device=device)
     figures = {"training": training_curves(run.complete_metrics())}
+    batch = run.experiment.training.evaluation_batch
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
+    if not task.emits and model.config.ticks > 1:
+        figures |= _over_ticks(model, task, batch, quiet)
+    model = for_the_cpu(model)
+    animations = {}
     samples = slice_batch(next(iter(task.evaluation("test", EXAMINED))), 0, EXAMINED)
-    frames = []
     with torch.inference_mode():
         thoughts = model(samples.inputs, record=True)
-        if thoughts.ticks > 1:
-            if not task.emits:
-                figures |= _over_ticks(model, task, run.experiment.training.evaluation_batch)
-            figures["neurons"] = neuron_traces(thoughts.record)
         if thoughts.recorded.attention is not None or not task.shows_attention:
             figures |= dict(task.figures(thoughts, samples)) | dict(task.evaluation_figures(model))
             first = slice_batch(samples, 0, 1)
-            frames = list(task.animate(model(first.inputs, record=True), first.inputs, first.targets[0]))
+            animations["thinking"] = list(
+                task.animate(model(first.inputs, record=True), first.inputs, first.targets[0])
+            )
+        if thoughts.ticks > 1:
+            figures["neurons"] = neuron_traces(thoughts.recorded)
+            inside = activity(model, task, MAPPED, batch)
+            figures["similarity"] = similarity_picture({"neurons": [inside[:COMPARED]]})
     for name, figure in figures.items():
         path = folder / f"{name}.png"
         figure.savefig(path, dpi=160)
         yield path
-    for name in ("thinking.gif", "thinking.mp4") if frames else ():
-        yield save_animation(frames, folder / name)
+    if thoughts.ticks > 1:
+        try:
+            places = neuron_map(inside)
+        except (ModuleNotFoundError, ValueError) as error:  # without UMAP, or for too few neurons
+            say(f"neuron-map.png is left out: {error}")
+        else:
+            path = folder / "neuron-map.png"
+            neuron_map_picture(places, inside).savefig(path, dpi=160)
+            yield path
+            animations["neuron-map"] = list(neuron_map_frames(places, inside))
+    for name, frames in animations.items():
+        for ending in ("gif", "mp4") if frames else ():
+            yield save_animation(frames, folder / f"{name}.{ending}")
 
 
-def _over_ticks(model: ContinuousThoughtMachine, task: Task, batch: int) -> dict[str, Figure]:
+def _over_ticks(model: ContinuousThoughtMachine, task: Task, batch: int, quiet: bool) -> dict[str, Figure]:
     """What more ticks bring, on the test split."""
-    seen = OverTicks()
-    for inputs, targets in task.evaluation("test", batch):
-        seen.add(model(inputs).due, targets)
-    stopped = halting_picture(halting_curve(model, task, batch_size=batch))
-    return {"accuracy": accuracy_over_ticks(seen), "certainty": certainty_over_ticks(seen), "halting": stopped}
+    seen, halting = OverTicks(), HaltingScores(task)
+    for thoughts, targets in one_pass(model, task, "test", batch, title="test split", quiet=quiet):
+        seen.add(thoughts, targets)
+        halting.add(thoughts, targets)
+    figures = {
+        "accuracy": accuracy_over_ticks(seen),
+        "certainty": certainty_over_ticks(seen),
+        "when-certain": when_certain(seen, _class_names(task, model.config.readout.shape)),
+        "halting": halting_picture(halting_curve(model, halting, batch)),
+    }
+    calibration = seen.calibration["last"]
+    return figures | ({"calibration": calibration_over_ticks(calibration)} if calibration.ticks else {})
+
+
+def _class_names(task: Task, shape: tuple[int, ...]) -> list[str] | None:
+    """What the classes are called, of answers (*answer, C) that are one label."""
+    *answer, classes = shape
+    return None if answer else [task.format_answer(torch.tensor(number)) for number in range(classes)]

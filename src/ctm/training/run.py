@@ -4,21 +4,27 @@ import json
 import os
 import platform
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from ctm import plugins, tasks
+from ctm.backbones import without_published_weights
 from ctm.config import to_yaml
 from ctm.errors import ConfigError, RunError
-from ctm.machine import ContinuousThoughtMachine
-from ctm.training.checkpoint import Checkpoint, checkpoints
+from ctm.machine import ContinuousThoughtMachine, MachineConfig
+from ctm.training.checkpoint import Checkpoint, checkpoints, first_misfit, read_tensors
 from ctm.training.config import Experiment
 from ctm.training.files import write_atomically
 from ctm.training.lock import is_empty, locked
 from ctm.training.metric_log import read_lines
+
+INITIAL_WEIGHTS = "weights.safetensors"
+"""What a run starts from, if not from fresh weights."""
 
 _RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")  # set by whatever started several processes
 
@@ -31,6 +37,7 @@ class Run:
     """A training run on disk.
 
     * `config.yaml`: the experiment
+    * `weights.safetensors`: of a run that does not start from fresh weights, those that it starts from
     * `plugins.json`: for an experiment with parts of the user's own, what defines them
     * `environment.json`: versions of what made it
     * `metrics.jsonl`: a line for every logged step and every evaluation, the same for the same seed
@@ -50,17 +57,24 @@ class Run:
         self.experiment = experiment
 
     @classmethod
-    def create(cls, path: str | Path, experiment: Experiment) -> "Run":
+    def create(cls, path: str | Path, experiment: Experiment, weights: Mapping[str, Tensor] | None = None) -> "Run":
         """Makes the folder of a new run; of several processes, the first one does and the others wait.
+
+        Args:
+            path: the folder.
+            experiment: what to train.
+            weights: what the model starts from, as another one's `state_dict()` gives it; by default fresh weights.
 
         Raises:
             RunExists: if the folder is not empty.
             RunError: if another process makes a run there at this moment.
-            ConfigError: for a value that could not be read back.
+            ConfigError: for a value that could not be read back, or weights of another model.
         """
         path = Path(path)
-        if _others_write(experiment):
+        if another_process_writes(experiment):
             return cls._wait(path)
+        if weights is not None:
+            _require_fitting(weights, experiment.model)
         cls._require_empty(path)  # nothing is written into a folder of something else
         text, needed = to_yaml(experiment), plugins.record(experiment)
         path.mkdir(parents=True, exist_ok=True)
@@ -72,6 +86,8 @@ class Run:
             write_atomically(path / "environment.json", json.dumps(versions, indent=2) + "\n")
             if needed is not None:
                 write_atomically(path / plugins.RECORD, needed)
+            if weights is not None:
+                _save(path / INITIAL_WEIGHTS, weights)
             write_atomically(path / "config.yaml", text)
         return cls(path, experiment)
 
@@ -120,7 +136,7 @@ class Run:
         Raises:
             RunError: if it has so many already, or another process writes the run.
         """
-        if _others_write(self.experiment):
+        if another_process_writes(self.experiment):
             return self._wait(self.path, iterations)
         with locked(self.path):
             experiment = Run.open(self.path).experiment
@@ -167,6 +183,15 @@ class Run:
             )
         return lines
 
+    def initial_weights(self) -> dict[str, Tensor] | None:
+        """What the run starts from; nothing for fresh weights.
+
+        Raises:
+            RunError: if they cannot be read.
+        """
+        path = self.path / INITIAL_WEIGHTS
+        return read_tensors(path, "broken weights") if path.exists() else None
+
     def checkpoints(self) -> list[Checkpoint]:
         """The complete checkpoints, oldest first."""
         return checkpoints(self.path / "checkpoints")
@@ -207,13 +232,40 @@ class Run:
             RunError: if there is no checkpoint, or it is broken.
         """
         checkpoint = self.best() if which == "best" else self.latest()
-        model = self.experiment.model.build()
+        with without_published_weights():
+            model = self.experiment.model.build()
         checkpoint.load_weights(model)
         return model.to(device).eval()
 
 
-def _others_write(experiment: Experiment) -> bool:
-    """Whether this is one of several processes of a training, and not the first, which writes for all."""
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a run's best checkpoint, of a checkpoint's folder, or of a file of safetensors.
+
+    Raises:
+        RunError: if there are none.
+    """
+    if (path / "config.yaml").is_file():
+        path = Run.open(path).best().path
+    file = path / "model.safetensors" if path.is_dir() else path
+    return read_tensors(file, "expected weights: a run, the folder of a checkpoint, or a .safetensors file")
+
+
+def _require_fitting(weights: Mapping[str, Tensor], config: MachineConfig) -> None:
+    with torch.random.fork_rng(devices=[]):
+        expected = config.build().state_dict()
+    misfit = first_misfit(weights, expected)
+    if misfit is not None:
+        raise ConfigError(f"weights: do not fit the model: {misfit}; train the model that they are of")
+
+
+def _save(path: Path, weights: Mapping[str, Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    save_file({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}, path)
+
+
+def another_process_writes(experiment: Experiment) -> bool:
+    """Whether this is one of several processes of a training, and not the first, which writes and speaks for all."""
     several = experiment.training.devices * experiment.training.nodes > 1
     return several and any(os.environ.get(rank, "0") != "0" for rank in _RANKS)
 

@@ -42,6 +42,8 @@ class Session:
             state = found[-1].state()
             run.complete_metrics()
             trainer.restore(found[-1], state)
+        elif (weights := run.initial_weights()) is not None:
+            trainer.model.load_state_dict(weights)
         self.best: dict[str, Any] = state["best"]
         writes = self._fabric.is_global_zero
         self._log = MetricLog(run.path, state["iteration"], state["seconds"], writes)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctm.errors import RunError
 from ctm.inputs import Inputs, slice_batch
@@ -13,7 +13,7 @@ from ctm.tasks.base import Batch, Rows, Task
 from ctm.tasks.checks import check_loss
 from ctm.thoughts import Thoughts
 from ctm.training.checkpoint import Checkpoint
-from ctm.training.config import Experiment
+from ctm.training.config import Experiment, trainable
 from ctm.training.devices import reduced
 from ctm.training.loading import training_batches
 from ctm.transforms.compilation import compile_tick
@@ -45,13 +45,15 @@ class Trainer:
         self.iteration = 0
         torch.manual_seed(seed_from(config.seed, "weights"))
         self.model = experiment.model.build()
+        if config.synchronize_batch_norm:
+            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         if config.recompute:
             recompute(self.model)
         if config.compile:
             compile_tick(self.model)
         self._model, self._optimizer = fabric.setup(self.model, config.optimizer.build(self.model))
         self._model.train()
-        self._clipper = config.clipping.build(list(self.model.parameters()))
+        self._clipper = config.clipping.build(list(trainable(self.model).values()))
         self._batches: Iterator[Batch] | None = None
         self._failed = torch.tensor(0, device=fabric.device)  # first step of infinite loss, counted from 1
 
@@ -117,9 +119,9 @@ class Trainer:
         return {"iteration": self.iteration, "scaler": self.fabric.strategy.precision.state_dict()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Tensors to go on from, besides the weights; a parameter without gradients so far has zeros."""
+        """Tensors to go on from, besides the weights; zeros for a parameter without gradients, unless frozen."""
         tensors = {f"clipping.{name}": tensor for name, tensor in self._clipper.tensors().items()}
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in trainable(self.model).items():
             blank = {slot: torch.zeros_like(parameter) for slot in _SLOTS} | {"step": torch.tensor(0.0)}
             for slot, value in (blank | self._optimizer.optimizer.state[parameter]).items():
                 tensors[f"{slot}.{name}"] = value
@@ -131,7 +133,7 @@ class Trainer:
         tensors = checkpoint.tensors("training.safetensors", self.tensors())
         slots = {
             number: {slot: tensors[f"{slot}.{name}"] for slot in _SLOTS}
-            for number, (name, _) in enumerate(self.model.named_parameters())
+            for number, name in enumerate(trainable(self.model))
         }
         self._optimizer.load_state_dict({**self._optimizer.optimizer.state_dict(), "state": slots})
         self._clipper.restore({name: tensors[f"clipping.{name}"] for name in self._clipper.tensors()})

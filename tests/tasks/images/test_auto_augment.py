@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -45,17 +47,38 @@ def test_sub_policies_operations_and_signs_are_as_frequent_as_they_should_be():
 @pytest.mark.parametrize("policy", range(25))
 def test_a_sub_policy_does_its_operations_one_after_the_other(policy):
     picture = noise(1, 3, 32, 32)
-    for first in (0, 1):
-        for second in (0, 1):
-            for sign in (0, 1):
-                expected = picture
-                for done, (name, _, ninths) in zip((first, second), POLICY[policy], strict=True):
-                    operation = OPERATIONS[name]
-                    strength = torch.tensor([ninths / 9], dtype=torch.float64)
-                    amount = operation.amount(-strength if sign and operation.signed else strength)
-                    expected = operation.apply(expected, amount) if done else expected
-                draws = torch.tensor([[policy, first, second, sign, sign]])
-                assert torch.equal(AutoAugment().apply(picture, draws), expected)
+    for *done, first, second in itertools.product((0, 1), repeat=4):
+        expected = picture
+        for does, reverse, (name, _, ninths) in zip(done, (first, second), POLICY[policy], strict=True):
+            operation = OPERATIONS[name]
+            strength = torch.tensor([ninths / 9], dtype=torch.float64)
+            amount = operation.amount(-strength if reverse and operation.signed else strength)
+            expected = operation.apply(expected, amount) if does else expected
+        draws = torch.tensor([[policy, *done, first, second]])
+        assert torch.equal(AutoAugment().apply(picture, draws), expected)
+
+
+def test_the_policy_is_the_published_one():
+    """How often each operation stands in it, the sum of its probabilities in tenths, and that of its strengths."""
+    found = dict.fromkeys(OPERATIONS, (0, 0, 0))
+    for name, probability, ninths in itertools.chain(*POLICY):
+        count, tenths, strengths = found[name]
+        found[name] = (count + 1, tenths + round(10 * probability), strengths + ninths)
+    assert found == {
+        "invert": (3, 2, 0),
+        "autocontrast": (7, 50, 0),
+        "equalize": (9, 47, 0),
+        "solarize": (4, 19, 18),
+        "posterize": (1, 3, 7),
+        "brightness": (4, 23, 25),
+        "contrast": (2, 8, 13),
+        "colour": (5, 29, 27),
+        "sharpness": (5, 28, 24),
+        "rotate": (1, 7, 2),
+        "shear_y": (2, 7, 15),
+        "translate_x": (2, 8, 17),
+        "translate_y": (5, 34, 39),
+    }
 
 
 def test_translations_are_whole_pixels_of_small_pictures():

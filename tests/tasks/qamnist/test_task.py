@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 import ctm
 from ctm import ConfigError, DataError
 from ctm.cli import main
-from ctm.tasks.digits import Digits
+from ctm.tasks.images.known import DIGITS
 from ctm.tasks.qamnist import QuestionsAboutDigits
 from ctm.tasks.qamnist.questions import draw_questions, format_question, parse_question, results
 from ctm.testing import check_task
 
 
 def config(**changes):
-    return QuestionsAboutDigits.Config(**{"images": Digits.Config(), "resolution": 8, **changes})
+    return QuestionsAboutDigits.Config(**{"images": DIGITS, "resolution": 8, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,9 @@ def test_batches_have_one_shape_each_and_all_of_them_come(task):
 def test_targets_are_about_the_pictures_shown():
     """A task whose pictures say what they are: every pixel of a 3 is 3."""
     task = config().build()
-    task.images.inputs = lambda stored: stored.unsqueeze(1).float()
-    for samples in (task.images.train, *task.images.splits.values()):
-        samples.inputs.copy_(samples.targets[:, None, None].expand_as(samples.inputs))
+    task.images.normalised = lambda pictures: pictures.float()
+    pictures = task.images.splits.train.pictures
+    pictures.pixels[:] = pictures.labels.numpy()[:, None, None]
     batches = [task.batch(0, iteration, 5) for iteration in range(10)] + list(task.evaluation("test", 50))
     for (pictures, question), targets in batches:
         labels = pictures[:, :, 0, 4, 4].round().long()
@@ -121,7 +121,7 @@ def test_pictures_are_resized_evenly(task):
 
 
 def test_a_typed_question_is_about_the_first_test_pictures_or_those_named(task):
-    stored = task.images.inputs(task.images.test.inputs)
+    stored = torch.cat([batch.inputs for batch in task.images.evaluation("test", 100)])
     pictures, question = task.parse("1 + 2 - 1")
     assert question.tolist() == [[1, -1, 2, -2, 1]]
     assert torch.equal(pictures[0], stored[:3])

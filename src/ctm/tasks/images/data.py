@@ -1,5 +1,6 @@
 """What the pictures of a data set are: where it lies, its splits, its classes and sizes."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from ctm.tasks.images.rows import has_rows, read_rows
 
 NAMES = {"train": ("train", "training"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """What splits are called, where nothing else is said."""
+
+HUB_NAME = r"\w[\w.-]*/[\w.-]+"
 
 
 class Splits(NamedTuple):
@@ -47,6 +50,8 @@ def find(data: str, picture_column: str | None = None, label_column: str | None 
             raise DataError(f"the digits come with scikit-learn: {needed}") from error
     if path.is_dir() and has_idx(path):
         return read_mnist(path)
+    if not path.exists() and not re.fullmatch(HUB_NAME, data):
+        raise DataError(f"{path}: no such folder, nor a name on the Hugging Face hub, which is OWNER/NAME")
     if not path.exists() or has_rows(path):
         return read_rows(data if not path.exists() else str(path), picture_column, label_column)
     if not path.is_dir():
@@ -73,7 +78,10 @@ def split(
     Raises:
         DataError: if there is no split of a name, too few pictures, or fewer than two classes.
     """
-    chosen = {part: _named(data, found, part, name) for part, name in names.items()}
+    empty = next((part for part, pictures in found.items() if not len(pictures)), None)
+    if empty is not None:
+        raise DataError(f"{data}: no pictures in the split {empty!r}")
+    chosen = {part: _named(data, found, part, names) for part in names}
     train = chosen["train"]
     if train is None and len(found) == 1:
         (train,) = found.values()
@@ -81,7 +89,7 @@ def split(
         raise DataError(f"{data}: no split 'train', but {', '.join(found)}: name it as --task.train-split")
     present = train.present()
     if len(present) < 2:
-        only = train.classes[int(present[0])] if len(present) else "none"
+        only = train.classes[int(present[0])]
         raise DataError(f"{data}: all pictures to train on are of one class, {only}; expected two or more")
     validation, test = (_with_classes(data, chosen[part], train.classes) for part in ("validation", "test"))
     indices = torch.arange(len(train))
@@ -115,12 +123,13 @@ def holdout(indices: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return indices[order[held:]], indices[order[:held]]
 
 
-def _named(data: str, found: Mapping[str, Pictures], part: str, name: str | None) -> Pictures | None:
-    if name is not None:
+def _named(data: str, found: Mapping[str, Pictures], part: str, names: Mapping[str, str | None]) -> Pictures | None:
+    """The split that is named for a part, or else that of its usual name, unless this is another part's."""
+    if (name := names[part]) is not None:
         if name not in found:
             raise DataError(f"{data}: no split {name!r} (task.{part}_split), but {', '.join(found)}")
         return found[name]
-    return next((found[usual] for usual in NAMES[part] if usual in found), None)
+    return next((found[usual] for usual in NAMES[part] if usual in found and usual not in names.values()), None)
 
 
 def _with_classes(data: str, pictures: Pictures | None, classes: tuple[str, ...]) -> Pictures | None:

@@ -38,8 +38,7 @@ class Frame(NamedTuple):
             picture = picture.resize((self.width, self.height), Image.Resampling.BILINEAR, box)
         elif picture.size != (self.width, self.height):
             picture = picture.crop((0, 0, self.width, self.height))
-        pixels = torch.from_numpy(np.array(picture))  # (H, W) or (H, W, C)
-        return pixels.unsqueeze(0) if self.channels == 1 else pixels.permute(2, 0, 1)
+        return _pixels(picture)
 
 
 def upright(picture: Image.Image, channels: int) -> Image.Image:
@@ -70,9 +69,13 @@ def is_grey(picture: Image.Image) -> bool:
 def drawing(picture: Image.Image, frame: Frame) -> UInt8[Tensor, "C H W"]:
     """A user's drawing as one of bright strokes on dark ground: padded to the frame, and inverted if it is bright."""
     ground = _ground(picture)
-    padded = ImageOps.pad(picture, (frame.width, frame.height), color=ground)
-    pixels = frame.cut(padded, (0, 0, frame.width, frame.height))
+    pixels = _pixels(ImageOps.pad(picture, (frame.width, frame.height), color=ground))
     return pixels if ground < 128 else 255 - pixels
+
+
+def _pixels(picture: Image.Image) -> UInt8[Tensor, "C H W"]:
+    pixels = torch.from_numpy(np.array(picture))  # (H, W) or (H, W, C)
+    return pixels.unsqueeze(0) if pixels.dim() == 2 else pixels.permute(2, 0, 1)
 
 
 def _ground(picture: Image.Image) -> int:

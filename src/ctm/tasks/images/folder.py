@@ -66,12 +66,16 @@ def _read_classes(folder: Path, known: tuple[str, ...] | None) -> FilePictures:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+    return sorted(child for child in folder.iterdir() if child.is_dir() and not _is_hidden(Path(child.name)))
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if _is_picture(path))
+    return sorted(path for path in folder.rglob("*") if _is_picture(path) and not _is_hidden(path.relative_to(folder)))
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not _is_hidden(Path(path.name)) and path.is_file()
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -3,10 +3,18 @@
 from ctm.tasks.images.augmentation import Crop
 from ctm.tasks.images.task import Images
 
-DIGITS = Images.Config(data="digits", mean=(0.5,), deviation=(0.5,), augmentations=(Crop(1),), drawings=True)
+DIGITS = Images.Config(
+    data="digits",
+    size=8,
+    colours=False,
+    mean=(0.5,),
+    deviation=(0.5,),
+    augmentations=(Crop(1),),
+    drawings=True,
+)
 """scikit-learn's handwritten digits, 8x8, without a download."""
 
-MNIST = Images.Config(data="ylecun/mnist", mean=(0.1307,), deviation=(0.3081,), drawings=True)
+MNIST = Images.Config(data="ylecun/mnist", size=28, colours=False, mean=(0.1307,), deviation=(0.3081,), drawings=True)
 """LeCun's handwritten digits, 28x28."""
 
 CIFAR10 = Images.Config(

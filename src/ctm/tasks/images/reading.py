@@ -83,9 +83,8 @@ class Reader:
             DataError: if it is broken.
         """
         try:
-            picture = self.pictures.open(index)
-            picture.load()
-            return upright(picture, self.frame.channels)
+            with self.pictures.open(index) as picture:
+                return upright(picture, self.frame.channels)
         except Unreachable:
             raise
         except Exception as error:  # Pillow raises many kinds for broken files
@@ -94,7 +93,8 @@ class Reader:
     def _whole(self, index: int) -> tuple[Image.Image | Tensor, int]:
         """A picture, or as it was kept, or the next that is not broken; and which it is."""
         first: DataError | None = None
-        for found in range(index, index + min(MOST_BROKEN, len(self.pictures))):
+        tries = min(MOST_BROKEN, len(self.pictures))
+        for found in range(index, index + tries):
             found %= len(self.pictures)
             if self._kept is not None and self._states[found] == _KEPT:
                 return self._kept[found], found
@@ -105,7 +105,7 @@ class Reader:
                     raise
                 self._count(found, error)
                 first = first or error
-        raise DataError(f"{first}; nor can the {MOST_BROKEN} after it")
+        raise DataError(f"{first}; nor can any of the {tries - 1} after it")
 
     def _count(self, index: int, error: DataError) -> None:
         if self._states[index] != _BROKEN:
@@ -122,7 +122,7 @@ class Reader:
 
 def _box(crop: ResizedCrop, draws: Tensor, picture: Image.Image) -> Box:
     size = torch.tensor([[picture.height, picture.width]])
-    top, left, height, width = crop.boxes(draws.unsqueeze(0), size)[0].tolist()
+    top, left, height, width = crop.boxes(draws.unsqueeze(0), size)[0].double().tolist()
     return left, top, left + width, top + height
 
 

@@ -37,7 +37,10 @@ class RowPictures(Pictures):
 
         self.source = source
         self.column, label, names = find_columns(source, rows.features, picture_column, label_column)
-        self.labels, self.classes = _labels(f"{source}: {label}", rows.with_format("numpy")[label], names)
+        values = rows.select_columns([label]).with_format("arrow")[:][label]
+        there = torch.from_numpy(values.is_valid().to_numpy())  # (N,)
+        found, self.classes = _labels(f"{source}: {label}", values.drop_null().to_numpy(), names)
+        self.labels = torch.full((len(values),), -1).masked_scatter(there, found)
         as_stored = datasets.Image(decode=False)
         self.rows = rows.select_columns([self.column]).cast_column(self.column, as_stored).with_format(None)
 
@@ -118,7 +121,10 @@ def _picture_column(source: str, features: Any, name: str | None) -> str:
     import datasets
 
     found = [column for column, feature in features.items() if _holds_pictures(feature, datasets.Image)]
-    return _only(source, "task.picture_column", "pictures", name, found, list(features))
+    column = _only(source, "task.picture_column", "pictures", name, found, list(features))
+    if column not in found:
+        raise DataError(f"{source}: column {column!r} has {features[column]}: expected pictures (task.picture_column)")
+    return column
 
 
 def _holds_pictures(feature: Any, kind: type) -> bool:
@@ -131,7 +137,10 @@ def _label_column(source: str, features: Any, name: str | None, pictures: str) -
     others = [column for column in features if column != pictures]
     found = [column for column in others if isinstance(features[column], datasets.ClassLabel)]
     found = found or [column for column in others if column in LABELS]
-    return _only(source, "task.label_column", "labels", name, found, others)
+    column = _only(source, "task.label_column", "labels", name, found, others)
+    if not isinstance(features[column], (datasets.ClassLabel, datasets.Value)):
+        raise DataError(f"{source}: column {column!r} has {features[column]}: expected labels (task.label_column)")
+    return column
 
 
 def _only(source: str, field: str, what: str, name: str | None, found: list[str], columns: list[str]) -> str:
@@ -141,14 +150,13 @@ def _only(source: str, field: str, what: str, name: str | None, found: list[str]
     if name is not None:
         raise DataError(f"{source}: no column {name!r} ({field}); it has {known}")
     if len(found) != 1:
-        several = f"{', '.join(found)} could be" if found else f"no column has the {what}; it has {known}"
-        raise DataError(f"{source}: {several} {what if found else ''}: name one as --{field}".replace(" : ", ": "))
+        reason = f"{', '.join(found)} could be {what}" if found else f"no column has the {what}; it has {known}"
+        raise DataError(f"{source}: {reason}: name one as --{field.replace('_', '-')}")
     return found[0]
 
 
-def _labels(where: str, values: Any, names: list[str] | None) -> tuple[Tensor, tuple[str, ...]]:
+def _labels(where: str, values: np.ndarray, names: list[str] | None) -> tuple[Tensor, tuple[str, ...]]:
     """Labels as places in classes, and these."""
-    values = np.asarray(values)
     if names is not None:
         return torch.from_numpy(values.astype(np.int64)), tuple(names)
     if values.dtype.kind in "OSU":

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -127,6 +127,11 @@ class Images(Task):
         def validate(self) -> None:
             for name in ("validation_share", "test_share"):
                 self.require(0 < getattr(self, name) < 1, name, "between 0 and 1")
+            splits = ("train_split", "validation_split", "test_split")
+            for place, name in enumerate(splits):
+                others = [getattr(self, other) for other in splits[:place]]
+                repeated = getattr(self, name) is not None and getattr(self, name) in others
+                self.require(not repeated, name, "a split for each purpose")
             self.require(self.size is None or self.size >= 1, "size", "at least 1, or nothing")
             least = self.size or 1
             self.require(self.resize is None or self.resize >= least, "resize", f"at least size = {least}, or nothing")
@@ -147,6 +152,10 @@ class Images(Task):
         @property
         def answer_shape(self) -> tuple[int, ...] | None:
             return None if self.learned is None else (len(self.learned.classes),)
+
+        @property
+        def comparable(self) -> tuple[Any, ...]:
+            return self.kind, self.data, self.test_split, self.test_share, self.split_seed
 
         def check(self, model: MachineConfig, ticks: int) -> None:
             if self.learned is not None:
@@ -179,6 +188,12 @@ class Images(Task):
             learned = _learn(self, splits)
             shape = (learned.channels, learned.height, learned.width)
             return task.replace(learned=learned), adapted(model, shape, (len(learned.classes),))
+
+        def example(self, batch: int) -> Tensor | None:
+            if self.learned is not None:
+                return torch.zeros(batch, self.learned.channels, self.learned.height, self.learned.width)
+            known = self.size is not None and self.colours is not None
+            return torch.zeros(batch, 3 if self.colours else 1, self.size, self.size) if known else None
 
         def build(self) -> "Images":
             return Images(self if self.learned is not None else self.replace(learned=_learn(self, self.splits())))
@@ -329,7 +344,7 @@ def _learn(config: Images.Config, splits: "Splits") -> LearnedPictures:
         DataError: if none of them can be read, or one that must not be replaced.
     """
     from ctm.tasks.images.data import some
-    from ctm.tasks.images.decoding import Frame, is_grey
+    from ctm.tasks.images.decoding import Frame, is_grey, upright
     from ctm.tasks.images.reading import Reader
 
     pictures = splits.train
@@ -338,18 +353,19 @@ def _learn(config: Images.Config, splits: "Splits") -> LearnedPictures:
     sizes, grey = [], []
     for place in places[: EXAMINED // 5].tolist():
         try:
-            picture = pictures.open(place)
-            picture.load()
-        except Exception:
+            with pictures.open(place) as picture:
+                sizes.append(upright(picture, 3).size)
+                grey.append(is_grey(picture))
+        except Exception:  # whatever is wrong with it is said when it is read
             continue
-        sizes.append(picture.size), grey.append(is_grey(picture))
     if not sizes:
         reader.read(places[:1])  # says what is wrong with it
         raise DataError(f"{config.data}: none of {len(places[: EXAMINED // 5])} pictures can be read")
     (width, height), one_size = sizes[0], len(set(sizes)) == 1
-    one_size = (
-        one_size and max(sizes[0]) <= LARGEST if config.size is None else one_size and sizes[0] == (config.size,) * 2
-    )
+    if config.size is None:
+        one_size = one_size and max(sizes[0]) <= LARGEST
+    else:
+        one_size = one_size and sizes[0] == (config.size,) * 2 and config.resize in (None, config.size)
     if not one_size:
         side = config.size or min(LARGEST, sorted(map(min, sizes))[len(sizes) // 2])
         width = height = side
@@ -358,10 +374,13 @@ def _learn(config: Images.Config, splits: "Splits") -> LearnedPictures:
     mean, deviation = (_for_channels(name, getattr(config, name), channels) for name in ("mean", "deviation"))
     if mean is None or deviation is None:
         pixels, _ = Reader(pictures, frame, replace=config.broken == "replace").read(places)
-        spread = pixels.double().transpose(0, 1).flatten(1) / 255  # (C, pixels)
-        mean = tuple(spread.mean(1).tolist()) if mean is None else mean
-        measured = spread.std(1, correction=0)
-        deviation = tuple(torch.where(measured > 1e-6, measured, 1.0).tolist()) if deviation is None else deviation
+        levels = torch.arange(256).double() / 255
+        counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in pixels.unbind(1)])  # (C, 256)
+        shares = counts / counts.sum(1, keepdim=True).double()
+        measured = shares @ levels  # (C,)
+        spread = (shares * (levels - measured[:, None]) ** 2).sum(1).sqrt()  # (C,)
+        mean = tuple(measured.tolist()) if mean is None else mean
+        deviation = tuple(torch.where(spread > 1e-6, spread, 1.0).tolist()) if deviation is None else deviation
     return LearnedPictures(pictures.classes, height, width, frame.resize, channels, one_size, mean, deviation)
 
 

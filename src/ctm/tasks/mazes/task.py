@@ -84,6 +84,9 @@ class Mazes(Task):
             """What the model takes, for pictures that run from 0 to 1."""
             return seen * 2 - 1 if self.signed else seen
 
+        def example(self, batch: int) -> Float[Tensor, "B 3 S S"]:
+            return torch.zeros(batch, 3, self.size, self.size)
+
         def build(self) -> "Mazes":
             return Mazes(self)
 

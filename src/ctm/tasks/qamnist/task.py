@@ -67,6 +67,12 @@ class QuestionsAboutDigits(Task):
                 if (has := getattr(observer, name)) < needed:
                     raise ConfigError(f"model.observer.{name} = {has}: expected at least {needed} for these questions")
 
+        def example(self, batch: int) -> Inputs:
+            """The longest questions about the most digits."""
+            digits, operations = self.digits[1], self.operations[1]
+            pictures = torch.zeros(batch, digits, 1, self.resolution, self.resolution)
+            return pictures, torch.zeros(batch, 2 * operations + 1, dtype=torch.int64)
+
         def build(self) -> "QuestionsAboutDigits":
             images = self.images.build()
             if images.learned.classes != tuple(map(str, range(10))):

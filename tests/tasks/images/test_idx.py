@@ -1,5 +1,4 @@
 import gzip
-import sys
 import tempfile
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctm import DataError
-from ctm.tasks.mnist import Mnist
-from ctm.tasks.mnist.files import STEMS, read_folder, read_idx
-from ctm.tasks.mnist.task import DEVIATION, MEAN
+from ctm.tasks.images.data import find
+from ctm.tasks.images.idx import STEMS, read_idx, read_mnist
+from ctm.tasks.images.known import MNIST
 from ctm.testing import check_task
 
 
@@ -41,10 +40,13 @@ def written(folder, zipped=(), counts=(7, 3)):
 @pytest.mark.parametrize("zipped", [(), tuple(stem for pair in STEMS for stem in pair), ("train-images-idx3-ubyte",)])
 def test_plain_and_zipped_files_are_read(tmp_path, zipped):
     arrays = written(tmp_path, zipped)
-    for (pictures, labels), (stem, label_stem) in zip(read_folder(tmp_path), STEMS, strict=True):
-        assert np.array_equal(pictures.numpy(), arrays[stem])
-        assert np.array_equal(labels.numpy(), arrays[label_stem])
-        assert (pictures.dtype, labels.dtype) == (torch.uint8, torch.int64)
+    found = find(str(tmp_path))
+    assert list(found) == ["train", "test"]
+    for pictures, (stem, label_stem) in zip(found.values(), STEMS, strict=True):
+        assert np.array_equal(np.stack([np.asarray(pictures.open(i)) for i in range(len(pictures))]), arrays[stem])
+        assert np.array_equal(pictures.labels.numpy(), arrays[label_stem])
+        assert (pictures.pixels.dtype, pictures.labels.dtype) == (np.uint8, torch.int64)
+        assert pictures.classes == tuple("0123456789")
 
 
 @given(data=st.data(), zipped=st.booleans(), dimensions=st.integers(1, 3))
@@ -89,36 +91,38 @@ def test_broken_archives_are_noticed(tmp_path):
         assert str(tmp_path / "x.gz") in str(caught.value)
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere: no such folder; give the folder .* as --task\.folder"):
-        read_folder(tmp_path / "nowhere")
-
-
 @pytest.mark.parametrize("stem", [stem for pair in STEMS for stem in pair])
 def test_a_missing_file_is_named(tmp_path, stem):
     written(tmp_path)
     (tmp_path / stem).unlink()
-    with pytest.raises(DataError, match=rf"no {stem} or {stem}\.gz"):
-        read_folder(tmp_path)
+    with pytest.raises(DataError, match=rf"no {stem} or {stem}\.gz; expected the four files of MNIST there"):
+        find(str(tmp_path))
 
 
 def test_labels_in_place_of_pictures_are_noticed(tmp_path):
     written(tmp_path)
     (tmp_path / STEMS[0][0]).write_bytes((tmp_path / STEMS[0][1]).read_bytes())
     with pytest.raises(DataError, match=f"{STEMS[0][0]}: not an IDX file of 3-dimensional bytes"):
-        read_folder(tmp_path)
+        read_mnist(tmp_path)
 
 
 def test_as_many_labels_as_pictures(tmp_path):
     written(tmp_path)
     (tmp_path / STEMS[1][1]).write_bytes(idx([1, 2]))
     with pytest.raises(DataError, match=f"{STEMS[1][0]}: 3 pictures, but 2 labels"):
-        read_folder(tmp_path)
+        read_mnist(tmp_path)
+
+
+def test_a_label_that_is_no_digit_is_noticed(tmp_path):
+    written(tmp_path)
+    (tmp_path / STEMS[1][1]).write_bytes(idx([1, 10, 2]))
+    with pytest.raises(DataError, match=f"{STEMS[1][1]}: label 10 at 1: expected 0 to 9$"):
+        read_mnist(tmp_path)
 
 
 def test_the_task_normalises_the_pixels(tmp_path):
     arrays = written(tmp_path)
-    task = Mnist.Config(folder=str(tmp_path), validation_share=0.4).build()
+    task = MNIST.replace(data=str(tmp_path), validation_share=0.4).build()
     sample = task.sample(1)
     assert sample.inputs.shape == (1, 1, 28, 28)
     expected = (torch.from_numpy(arrays[STEMS[1][0]][1]) / 255 - 0.1307) / 0.3081
@@ -127,50 +131,21 @@ def test_the_task_normalises_the_pixels(tmp_path):
     assert task.batch(0, 0, 5).inputs.shape == (5, 1, 28, 28)
 
 
-class Hub:
-    """Stands for the library of the Hugging Face hub."""
-
-    def load_dataset(self, name):
-        if name != "some/mnist":
-            raise ConnectionError("no network")
-        pictures = [np.full((28, 28), level, np.uint8) for level in range(3)]
-        return {"train": {"image": pictures, "label": [5, 6, 7]}, "test": {"image": pictures[:1], "label": [8]}}
-
-
-def test_without_a_folder_the_hub_is_asked(monkeypatch):
-    monkeypatch.setitem(sys.modules, "datasets", Hub())
-    task = Mnist.Config(dataset="some/mnist", validation_share=0.4).build()
-    validation = task.splits["validation"]
-    assert (len(task.train.inputs), len(validation.inputs), task.test.targets.tolist()) == (2, 1, [8])
-    found = {int(p[0, 0]): int(t) for part in (task.train, validation) for p, t in zip(*part, strict=True)}
-    assert found == {0: 5, 1: 6, 2: 7}
-
-
-def test_without_the_hub_the_error_says_what_to_do(monkeypatch):
-    monkeypatch.setitem(sys.modules, "datasets", Hub())
-    with pytest.raises(DataError, match=r"ylecun/mnist: not to be had .*no network.* as --task\.folder"):
-        Mnist.Config().build()
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"pip install 'continuous-thought-machines\[hub\]'; or .* as --task\.folder"):
-        Mnist.Config().build()
-
-
 def test_the_real_thing(data):
     """The published sizes, and the mean and deviation that everyone normalises by."""
-    (pictures, labels), (test_pictures, test_labels) = read_folder(data / "mnist")
-    assert pictures.shape == (60_000, 28, 28)
-    assert labels.shape == (60_000,)
-    assert test_pictures.shape == (10_000, 28, 28)
-    assert test_labels.shape == (10_000,)
-    assert labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert test_labels[:5].tolist() == [7, 2, 1, 0, 4]
-    brightness = pictures.float() / 255
-    assert round(brightness.mean().item(), 4) == MEAN == 0.1307
-    assert round(brightness.std().item(), 4) == DEVIATION == 0.3081
+    found = read_mnist(data / "mnist")
+    train, test = found["train"], found["test"]
+    assert train.pixels.shape == (60_000, 28, 28)
+    assert test.pixels.shape == (10_000, 28, 28)
+    assert train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+    brightness = torch.from_numpy(train.pixels).float() / 255
+    assert (round(brightness.mean().item(), 4),) == MNIST.mean == (0.1307,)
+    assert (round(brightness.std().item(), 4),) == MNIST.deviation == (0.3081,)
 
 
 def test_real_batches(data):
-    task = Mnist.Config(folder=str(data / "mnist")).build()
+    task = MNIST.replace(data=str(data / "mnist")).build()
     batch = task.batch(0, 0, 256)
     assert batch.inputs.mean().abs() < 0.05
     assert (batch.inputs.std() - 1).abs() < 0.05
@@ -180,4 +155,4 @@ def test_real_batches(data):
 
 def test_training_and_evaluation_can_use_it(tmp_path):
     written(tmp_path, counts=(60, 20))
-    check_task(Mnist.Config(folder=str(tmp_path)))
+    check_task(MNIST.replace(data=str(tmp_path)))
