@@ -68,6 +68,22 @@ def test_workers_read_elsewhere_and_ahead():
     assert elsewhere.read_here == []
 
 
+def test_data_are_found_before_workers_are_started():
+    class Late(Numbered):
+        offset = None
+
+        def open_data(self):
+            self.offset = 7
+
+        def part(self, rows):
+            inputs, targets = super().part(rows)
+            return Batch(inputs, targets + self.offset)
+
+    task = Late()
+    batch = next(training_batches(task, config(1), start=0))
+    assert (task.offset, batch.targets[0]) == (7, 7)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_reading_ahead_draws_no_random_number_of_the_caller(workers):
     before = torch.get_rng_state()

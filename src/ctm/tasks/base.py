@@ -113,6 +113,13 @@ class Task(ABC):
         What has a length and gives a batch for its number (a `Sequence`) is read by several processes at a time.
         """
 
+    def open_data(self) -> None:  # noqa: B027
+        """Finds the data, if that is put off until they are needed, before processes that read them ahead are started.
+
+        Raises:
+            DataError: if they are missing or broken.
+        """
+
     def part(self, rows: Rows) -> Batch:
         """Some rows of a training batch, as worker processes read them ahead: by default drawn as a whole and cut.
 

@@ -35,6 +35,7 @@ def training_batches(
         TaskError: if the task gives what is no batch.
         DataError: if data are missing or broken.
     """
+    task.open_data()
     size = config.batch_size // processes
     rows = Rows(config.seed, start, config.batch_size, rank * size, (rank + 1) * size)
     return _read(_TrainingParts(task, rows), range(start, config.iterations), config.workers, pin)

@@ -47,7 +47,7 @@ def read_folder(folder: Path) -> dict[str, Pictures]:
 
 
 def _read_classes(folder: Path, known: tuple[str, ...] | None) -> FilePictures:
-    """The pictures below a folder, at any depth; the subfolder says which class."""
+    """The pictures below a folder, at any depth, the classes in turn; the subfolder says which class."""
     found = {child.name: _files(child) for child in _subfolders(folder)}
     loose = [path.name for path in sorted(folder.iterdir()) if _is_picture(path)]
     if loose:
@@ -61,8 +61,9 @@ def _read_classes(folder: Path, known: tuple[str, ...] | None) -> FilePictures:
     unknown = [name for name in found if name not in classes]
     if unknown:
         raise DataError(f"{folder / unknown[0]}: no class of the pictures to train on, which are {', '.join(classes)}")
-    pairs = [(path, classes.index(name)) for name, files in found.items() for path in files]
-    return FilePictures([path for path, _ in pairs], [label for _, label in pairs], classes)
+    places = [(place, classes.index(name), path) for name, files in found.items() for place, path in enumerate(files)]
+    places.sort(key=lambda picture: picture[:2])  # the classes in turn, so that the first pictures are of all of them
+    return FilePictures([path for *_, path in places], [label for _, label, _ in places], classes)
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -213,6 +213,9 @@ class Images(Task):
             readers[split] = Reader(pictures, frame, keep, config.broken == "replace")
         return readers
 
+    def open_data(self) -> None:
+        _ = self.readers  # whose memory the processes then share
+
     @property
     def _crop(self) -> ResizedCrop | None:
         """What chooses the part of a picture while it is decoded, since pictures of many sizes are no batch yet."""
