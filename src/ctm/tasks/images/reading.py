@@ -40,9 +40,8 @@ class Reader:
         shape = (len(pictures), frame.channels, frame.height, frame.width)
         self._kept = _shared(*shape) if keep else None  # (N, C, H, W)
 
-    def __getstate__(self) -> dict[str, Any]:
-        kept = None if self._kept is None else torch.zeros_like(self._kept)
-        return {**self.__dict__, "_states": torch.zeros_like(self._states), "_kept": kept}
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Reader, (self.pictures, self.frame, self._kept is not None, self.replace)
 
     @property
     def broken(self) -> int:
