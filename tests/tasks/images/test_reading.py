@@ -151,6 +151,12 @@ def test_what_a_forked_process_has_read_is_kept_for_all():
     assert torch.equal(found.read(order)[0], reader(GOOD).read(order)[0])
 
 
+def test_what_is_kept_is_not_sent_to_a_new_process():
+    """Tensors made only to be sent would be gone before a spawned process has them."""
+    found = Reader(Files(GOOD), Frame(1000, 1000, 1000, 1), keep=True)
+    assert len(pickle.dumps(found)) < 10_000
+
+
 def test_a_reader_survives_being_sent_to_a_new_process():
     found = reader(broken_at(2), keep=True)
     expected = found.read(ALL)

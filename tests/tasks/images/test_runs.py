@@ -3,16 +3,12 @@
 import re
 import shutil
 
-import torch
-
 import ctm
 from ctm.cli import main
 from ctm.tasks.images import Crop, Flip, Images, ResizedCrop
-from ctm.tasks.images.known import CIFAR10
 from ctm.training import Run, train
 from tasks.images.made import folder_of, mixed_sizes, noise
 from training.experiments import parity
-from training.processes import everything, finish, start, wait_for
 
 AUGMENTED = (ResizedCrop(8), Crop(1), Flip())
 
@@ -30,18 +26,6 @@ def experiment(task, **training):
         readout=ctm.ClassReadout.Config(2),
     )
     return base.replace(task=task, model=model).fitted()
-
-
-def test_a_killed_run_ends_as_if_it_never_was(tmp_path):
-    settings = {"iterations": 60, "checkpoint_every": 3, "workers": 1, "dropout": 0.1}
-    made = experiment(of_folder(mixed_sizes(tmp_path / "data")), **settings)
-    whole, killed = (Run.create(tmp_path / name, made) for name in ("whole", "killed"))
-    for moment in (2, 20):
-        process = start(killed.path)
-        wait_for(killed.path, moment)
-        process.kill()
-        process.join()
-    assert everything(finish(killed.path)) == everything(finish(whole.path))
 
 
 def test_a_model_answers_after_its_data_are_gone(tmp_path, capsys):
@@ -70,23 +54,3 @@ def test_a_folder_is_learned_from_the_command_line(tmp_path, capsys):
     assert main(["think", str(run), "--index", "0"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^answer: (blue|green|red)\ntruth: (blue|green|red)\n", out)
-
-
-def curve(path, experiment, **training):
-    run = Run.create(path, experiment.replace(training=experiment.training.replace(**training)))
-    finish(run.path)
-    lines = [line for line in run.metrics() if "split" not in line]
-    return torch.tensor([line["loss"] for line in lines])
-
-
-def test_two_processes_learn_real_pictures_as_one_does(data, tmp_path):
-    """With micro-batches, bf16 and recomputation; what differs is the order in which gradients are added up."""
-    task = CIFAR10.replace(data=str(data / "cifar10"), size=8, augmentations=AUGMENTED)
-    made = experiment(task, iterations=8, batch_size=16, accumulate=2, log_every=1, evaluate_every=8)
-    exact = [curve(tmp_path / f"fp32-{devices}", made, devices=devices) for devices in (1, 2)]
-    assert (exact[0] - exact[1]).abs().max() < 1e-5
-    assert exact[0][-1] != exact[0][0]
-    mixed = {"precision": "bf16", "recompute": True}
-    rounded = [curve(tmp_path / f"bf16-{devices}", made, devices=devices, **mixed) for devices in (1, 2)]
-    assert (rounded[0] - rounded[1]).abs().max() < 5e-3
-    assert (rounded[0] - exact[0]).abs().max() < 5e-2

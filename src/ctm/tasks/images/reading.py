@@ -35,21 +35,13 @@ class Reader:
     """
 
     def __init__(self, pictures: Pictures, frame: Frame, keep: bool = False, replace: bool = True) -> None:
-        self.pictures, self.frame, self.keep, self.replace = pictures, frame, keep, replace
-        self._begin()
+        self.pictures, self.frame, self.replace = pictures, frame, replace
+        self._states = _shared(len(pictures))  # (N,)
+        shape = (len(pictures), frame.channels, frame.height, frame.width)
+        self._kept = _shared(*shape) if keep else None  # (N, C, H, W)
 
-    def _begin(self) -> None:
-        """Nothing has been read so far."""
-        frame, count = self.frame, len(self.pictures)
-        self._states = _shared(count)  # (N,)
-        self._kept = _shared(count, frame.channels, frame.height, frame.width) if self.keep else None  # (N, C, H, W)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_states": None, "_kept": None}  # a process that is not forked reads for itself
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._begin()
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Reader, (self.pictures, self.frame, self._kept is not None, self.replace)
 
     @property
     def broken(self) -> int:

@@ -78,7 +78,9 @@ def read_rows(name: str, picture_column: str | None, label_column: str | None) -
 
 def has_rows(path: Path) -> bool:
     """Whether a local path holds a data set of this schema."""
-    return path.suffix == ".parquet" if path.is_file() else any(path.rglob("*.parquet"))
+    if path.is_file():
+        return path.suffix == ".parquet"
+    return any(next(path.glob(pattern), None) for pattern in ("*.parquet", "*/*.parquet"))
 
 
 class Columns(NamedTuple):

@@ -98,6 +98,7 @@ class Images(Task):
                 others = [getattr(self, other) for other in splits[:place]]
                 repeated = getattr(self, name) is not None and getattr(self, name) in others
                 self.require(not repeated, name, "a split for each purpose")
+            self.require(self.data != "", "data", "a folder or a name, or nothing")
             self.require(self.size is None or self.size >= 1, "size", "at least 1, or nothing")
             least = self.size or 1
             self.require(self.resize is None or self.resize >= least, "resize", f"at least size = {least}, or nothing")
