@@ -1,14 +1,22 @@
 """Runs that learn pictures, from the first look at the data to an answer."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
 
 import ctm
 from ctm.cli import main
 from ctm.tasks.images import Crop, Flip, Images, ResizedCrop
+from ctm.tasks.images.known import CIFAR10
 from ctm.training import Run, train
 from tasks.images.made import folder_of, mixed_sizes, noise
 from training.experiments import parity
+from training.processes import everything, finish, start, wait_for
 
 AUGMENTED = (ResizedCrop(8), Crop(1), Flip())
 
@@ -26,6 +34,18 @@ def experiment(task, **training):
         readout=ctm.ClassReadout.Config(2),
     )
     return base.replace(task=task, model=model).fitted()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_killed_run_ends_as_if_it_never_was(tmp_path, workers):
+    settings = {"iterations": 24, "checkpoint_every": 3, "evaluate_every": 1000, "dropout": 0.1, "workers": workers}
+    made = experiment(of_folder(mixed_sizes(tmp_path / "data")), **settings)
+    whole, killed = (Run.create(tmp_path / name, made) for name in ("whole", "killed"))
+    process = start(killed.path)
+    wait_for(killed.path, 4)
+    process.kill()
+    process.join()
+    assert everything(finish(killed.path)) == everything(finish(whole.path))
 
 
 def test_a_model_answers_after_its_data_are_gone(tmp_path, capsys):
@@ -54,3 +74,41 @@ def test_a_folder_is_learned_from_the_command_line(tmp_path, capsys):
     assert main(["think", str(run), "--index", "0"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^answer: (blue|green|red)\ntruth: (blue|green|red)\n", out)
+
+
+def curve(path, experiment, **training):
+    """The losses of a run."""
+    run = Run.create(path, experiment.replace(training=experiment.training.replace(**training)))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ctm.cli", "train", "--resume", str(path), "--quiet"]
+    assert subprocess.run(command, env=environment, timeout=240).returncode == 0
+    return torch.tensor([line["loss"] for line in run.metrics() if "split" not in line])
+
+
+def check_two_processes(tmp_path, task):
+    """What differs is the order in which gradients are added up."""
+    made = experiment(task, iterations=6, batch_size=16, accumulate=2, log_every=1, evaluate_every=6)
+    exact = [curve(tmp_path / f"fp32-{devices}", made, devices=devices) for devices in (1, 2)]
+    assert len(exact[0].unique()) == 6
+    torch.testing.assert_close(exact[1], exact[0], atol=1e-5, rtol=0)
+    mixed = {"precision": "bf16", "recompute": True}
+    rounded = [curve(tmp_path / f"bf16-{devices}", made, devices=devices, **mixed) for devices in (1, 2)]
+    torch.testing.assert_close(rounded[1], rounded[0], atol=5e-3, rtol=0)
+    torch.testing.assert_close(rounded[0], exact[0], atol=5e-2, rtol=0)
+
+
+def test_two_processes_learn_pictures_as_one_does(tmp_path):
+    """With micro-batches, bf16 and recomputation."""
+    check_two_processes(tmp_path, of_folder(mixed_sizes(tmp_path / "data")))
+
+
+def test_two_processes_learn_cifar_10_as_one_does(data, tmp_path):
+    """The same on real pictures."""
+    from pyarrow import parquet
+
+    table = parquet.read_table(data / "cifar10" / "test.parquet")[:400]
+    parquet.write_table(table, tmp_path / "some.parquet")
+    augmentations = (ResizedCrop(8), Crop(1), Flip())
+    check_two_processes(
+        tmp_path, CIFAR10.replace(data=str(tmp_path / "some.parquet"), size=8, augmentations=augmentations)
+    )
