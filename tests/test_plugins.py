@@ -121,7 +121,7 @@ def test_a_preset_that_makes_nothing_is_named(tmp_path, body, message):
 
 
 def test_a_name_that_is_taken_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"preset = 'digits': registered by ctm\.tasks\.digits\.presets and ctm_pl"):
+    with pytest.raises(ConfigError, match=r"preset = 'digits': registered by ctm\.tasks\.images\.presets and ctm_pl"):
         plugins.load(write(tmp_path / "mine.py", TASK.replace('register("larger")', 'register("digits")')))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctm.tasks import Batch, DataError, TaskConfig
-from ctm.tasks.in_memory import InMemoryTask, holdout
+from ctm.tasks.in_memory import InMemoryTask
 
 
 @dataclass(frozen=True)
@@ -103,26 +103,6 @@ def test_there_is_no_such_sample(index):
 
 def test_a_sample_behind_the_first_thousand():
     assert task_of(5, 2500).sample(2100).targets.tolist() == [-2200]
-
-
-@given(count=st.integers(5, 40), share=st.floats(0.2, 0.8), seed=st.integers(0, 3))
-def test_holdout_splits_into_two_disjoint_parts(count, share, seed):
-    train, test = holdout(samples(count), share, seed)
-    assert len(test.inputs) == round(share * count)
-    assert sorted(train.inputs.tolist() + test.inputs.tolist()) == list(range(count))
-    assert torch.equal(train.targets, -train.inputs)
-    assert torch.equal(test.targets, -test.inputs)
-
-
-@pytest.mark.parametrize(("share", "held"), [(0.99, 10), (0.01, 0)])
-def test_holdout_leaves_something_on_both_sides(share, held):
-    with pytest.raises(DataError, match=f"share of {share} of 10 samples: {held} held out, {10 - held} left; expected"):
-        holdout(samples(10), share, 0)
-
-
-def test_holdout_is_decided_by_the_seed():
-    first, again, other = (holdout(samples(100), 0.3, seed)[1].inputs.tolist() for seed in (0, 0, 1))
-    assert first == again != other
 
 
 @pytest.mark.parametrize(("train", "test"), [(0, 3), (3, 0)])

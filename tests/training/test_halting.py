@@ -1,8 +1,8 @@
 import pytest
 import torch
-from ctm.tasks.digits import Digits
 
 from ctm.registry import preset
+from ctm.tasks.images.known import DIGITS
 from ctm.training import evaluate
 from ctm.training.halting import HaltingScores, _answer, certainties, evaluate_until, halting_curve
 from ctm.training.one_pass import one_pass
@@ -46,7 +46,7 @@ def _asked():
     experiment = preset("qamnist/quick")
     torch.manual_seed(0)
     return experiment.model.build().eval(), experiment.task.replace(
-        images=Digits.Config(), evaluation_samples=5, digits=(1, 2), operations=(1, 1)
+        images=DIGITS, evaluation_samples=5, digits=(1, 2), operations=(1, 1)
     ).build()
 
 

@@ -9,10 +9,10 @@ import torch
 
 from ctm import DataError
 from ctm.tasks.base import Batch, Rows, Task
-from ctm.training import Run, TaskError, evaluate, train
+from ctm.training import Run, TaskError, evaluate
 from ctm.training.loading import evaluation_batches, training_batches
 from training.experiments import parity
-from training.processes import everything, start, wait_for
+from training.processes import everything, finish, start, wait_for
 
 
 class Numbered(Task):
@@ -144,13 +144,11 @@ def test_no_samples_are_refused_however_they_are_given():
 def test_a_run_with_workers_is_the_run_without_and_goes_on_exactly(tmp_path):
     alone = Run.create(tmp_path / "alone", parity(dropout=0.1))
     helped = Run.create(tmp_path / "helped", parity(dropout=0.1, workers=2))
-    train(alone, quiet=True)
     process = start(helped.path)
     wait_for(helped.path, 4)
     process.kill()
     process.join()
-    train(Run.open(helped.path), quiet=True)
-    assert everything(helped.path) == everything(alone.path)
+    assert everything(finish(helped.path)) == everything(finish(alone.path))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the workers in /proc")

@@ -135,9 +135,9 @@ def test_random_numbers_of_ticks():
             taught.step(measure=False)
         return ticks
 
-    drawn = thought(trainer(least_ticks=2), 30)
+    drawn = thought(trainer(least_ticks=2, iterations=30), 30)
     assert set(drawn) == {2, 3, 4}
-    assert thought(trainer(least_ticks=2), 5) == drawn[:5]
+    assert thought(trainer(least_ticks=2, iterations=30), 5) == drawn[:5]
     assert thought(trainer(), 3) == [4, 4, 4]
 
 

@@ -113,7 +113,7 @@ def test_a_missing_file_is_broken(tmp_path):
     found = Reader(pictures, FRAME)
     assert found.read(torch.arange(4))[1].tolist() == [0, 1, 1, 1]
     with pytest.raises(DataError, match=r"1\.png: not a picture that can be read \(.*No such file"):
-        found.decoded(1)
+        found.decoded(2)
 
 
 def test_a_picture_too_huge_to_be_decoded_is_broken(monkeypatch):
