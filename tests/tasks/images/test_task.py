@@ -297,3 +297,10 @@ def test_a_relative_folder_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     task, _ = folder_config("mine").fitted(ctm.preset("images/quick").model)
     assert task.data == str(tmp_path / "mine")
+
+
+def test_scores_are_compared_on_the_same_test_pictures_only(tmp_path):
+    task = folder_config(tmp_path)
+    assert task.replace(augmentations=(), size=9, replacement=True).comparable == task.comparable
+    for other in ({"data": "digits"}, {"test_share": 0.5}, {"test_split": "val"}, {"split_seed": 1}):
+        assert task.replace(**other).comparable != task.comparable, other
