@@ -1,18 +1,22 @@
 import hypothesis.strategies as st
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 from PIL import Image
 from torch.nn import functional
 
-from ctm.tasks.images.resizing import centre_crop, resize, resize_boxes
+from ctm.tasks.images.resizing import resize_boxes
 
 SIDES = st.integers(1, 40)
 
 
 def noise(*shape):
     return torch.randint(256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+def resize(pictures, size):
+    """Whole pictures, resized."""
+    return resize_boxes(pictures, torch.tensor([[0, 0, *pictures.shape[2:]]]), size)
 
 
 def pillow(picture, box, size):
@@ -60,17 +64,3 @@ def test_the_same_size_stays_and_one_colour_stays():
     assert torch.equal(resize(pictures, (20, 30)), pictures)
     white = torch.full((1, 1, 300, 500), 255, dtype=torch.uint8)
     assert resize(white, (7, 11)).unique().tolist() == [255]
-
-
-@pytest.mark.parametrize(("shape", "resized"), [((40, 30), (26, 20)), ((30, 40), (20, 26)), ((5, 5), (20, 20))])
-def test_a_number_is_the_length_of_the_shorter_side(shape, resized):
-    pictures = noise(1, 3, *shape)
-    assert torch.equal(resize(pictures, 20), resize(pictures, resized))
-
-
-def test_the_middle_is_cut_out():
-    pictures = noise(2, 3, 9, 6)
-    assert torch.equal(centre_crop(pictures, 4), pictures[:, :, 2:6, 1:5])
-    assert torch.equal(centre_crop(pictures, 6), pictures[:, :, 1:7])
-    with pytest.raises(ValueError, match="pictures of 9x6 pixels: expected at least 7x7 to cut out"):
-        centre_crop(pictures, 7)

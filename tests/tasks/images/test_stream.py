@@ -244,6 +244,13 @@ def test_labels_that_are_none(tmp_path, last, message):
         walked(config(tmp_path).build(), 0, 40, [0])
 
 
+def test_splits_of_different_classes(tmp_path):
+    write(tmp_path / "train.parquet", range(20))
+    write(tmp_path / "test.parquet", range(20), feature=datasets.ClassLabel(names=["odd", "even"]))
+    with pytest.raises(DataError, match=r"differ; leave --task.streaming out$"):
+        config(tmp_path).build()
+
+
 def test_classes_that_the_schema_does_not_name(tmp_path):
     file = write(tmp_path / "some.parquet", range(20), feature=datasets.Value("int64"))
     with pytest.raises(DataError, match=r"train: label: the schema names no classes; leave --task.streaming out$"):

@@ -1,4 +1,4 @@
-"""Pictures made smaller or larger: whole ones, or a box of each, all in two batched products."""
+"""Pictures made smaller or larger: a box of each, all in two batched products."""
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -8,25 +8,12 @@ _ONE = 1 << 15
 """Weights are multiples of 1 / _ONE, so that products with bytes have exact sums in float32, in whatever order."""
 
 
-def resize(pictures: UInt8[Tensor, "B C H W"], size: int | tuple[int, int]) -> UInt8[Tensor, "B C _h _w"]:
-    """Pictures of another size, interpolated linearly and, where they get smaller, averaged (antialiasing).
-
-    Args:
-        pictures: all of one size.
-        size: (height, width), or the length of the shorter side, with which the shape is kept.
-    """
-    height, width = pictures.shape[2:]
-    if isinstance(size, int):
-        shorter = min(height, width)
-        size = (size * height // shorter, size * width // shorter)
-    whole = torch.tensor([[0, 0, height, width]])  # (1, 4)
-    return resize_boxes(pictures, whole, size)
-
-
 def resize_boxes(
     pictures: UInt8[Tensor, "B C H W"], boxes: Int64[Tensor, "_boxes 4"], size: tuple[int, int]
 ) -> UInt8[Tensor, "B C _h _w"]:
     """The part of each picture that is in its box, resized like a picture of its own.
+
+    It is interpolated linearly and, where it gets smaller, averaged (antialiasing).
 
     Args:
         pictures: all of one size.
@@ -39,19 +26,6 @@ def resize_boxes(
     narrow = _rounded(pictures.float().flatten(1, 2) @ across.mT)  # (B, C H, w)
     channels = narrow.unflatten(1, pictures.shape[1:3]).unbind(1)  # each (B, H, w)
     return torch.stack([_rounded(down @ channel).byte() for channel in channels], dim=1)  # (B, C, h, w)
-
-
-def centre_crop(pictures: UInt8[Tensor, "B C H W"], size: int) -> UInt8[Tensor, "B C _size _size"]:
-    """The square in the middle of each picture.
-
-    Raises:
-        ValueError: if the pictures are smaller.
-    """
-    height, width = pictures.shape[2:]
-    if min(height, width) < size:
-        raise ValueError(f"pictures of {height}x{width} pixels: expected at least {size}x{size} to cut out")
-    top, left = (height - size) // 2, (width - size) // 2
-    return pictures[:, :, top : top + size, left : left + size]
 
 
 def _weights(start: Tensor, length: Tensor, size: int, pixels: int) -> Float[Tensor, "_boxes _size _pixels"]:

@@ -211,6 +211,8 @@ def find_streams(data: str, picture_column: str | None, label_column: str | None
             found[str(split)] = StreamedPictures(source, groups, tuple(names))
     if not found:
         raise DataError(f"{data}: no labels in {', '.join(unlabelled) or 'it'}")
+    if len({pictures.classes for pictures in found.values()}) > 1:
+        raise DataError(f"{data}: the classes of {', '.join(found)} differ; leave --task.streaming out")
     return found
 
 
