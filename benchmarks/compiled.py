@@ -12,7 +12,7 @@ from steps import alternate, seconds
 
 import ctm
 from ctm.training.devices import launch
-from ctm.training.trainer import Trainer
+from ctm.training.supervised import SupervisedTrainer
 
 
 def measure(name: str, repeats: int) -> str:
@@ -21,7 +21,7 @@ def measure(name: str, repeats: int) -> str:
     task, works, first = experiment.task.build(), {}, {}
     for compiles in (False, True):
         training = experiment.training.replace(compile=compiles)
-        trainer = Trainer(experiment.replace(training=training), task, launch(training))
+        trainer = SupervisedTrainer(experiment.replace(training=training), task, launch(training))
         works[compiles] = partial(trainer.step, measure=False)
         device = trainer.fabric.device.type
         first[compiles] = seconds(works[compiles], device)

@@ -65,8 +65,8 @@ class Costs(NamedTuple):
     """By part; the subdivisions of a core, such as "core.synapses", count what they do, and "core" the rest of it."""
     ticks: int
     """T, those at which the input is shown included."""
-    memory: Memory
-    """Of a training step."""
+    memory: Memory | None
+    """Of a training step with samples; nothing where a machine learns otherwise."""
 
     @property
     def total(self) -> PartCosts:
@@ -106,7 +106,10 @@ def count(what: str | Experiment | MachineConfig, input_shape: tuple[int, ...] |
         training = found.training
     else:
         training = TrainingConfig(iterations=1)
-    samples = training.batch_size // (training.accumulate * training.devices * training.nodes)
+    supervised = training if isinstance(training, TrainingConfig) else None
+    samples = 1
+    if supervised is not None:
+        samples = supervised.batch_size // (supervised.accumulate * supervised.devices * supervised.nodes)
     if isinstance(found, Experiment):
         model, inputs = _with_inputs(found, max(samples, 2))
     else:
@@ -115,7 +118,8 @@ def count(what: str | Experiment | MachineConfig, input_shape: tuple[int, ...] |
         with FakeTensorMode(allow_non_fake_inputs=True):
             inputs = tree_map(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype), inputs)
             parts, ticks = _parts(model, inputs)
-            return Costs(parts, ticks, _memory(model, training, slice_batch(inputs, 0, samples)))
+            samples = slice_batch(inputs, 0, samples)
+            return Costs(parts, ticks, None if supervised is None else _memory(model, supervised, samples))
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"count: this machine does not think about inputs without values: {error}") from error
 

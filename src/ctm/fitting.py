@@ -16,6 +16,7 @@ from ctm.machine import ContinuousThoughtMachine, MachineConfig
 from ctm.registry import preset
 from ctm.tasks.arrays.samples import Samples, checked
 from ctm.tasks.arrays.task import Arrays
+from ctm.tasks.base import TaskConfig
 from ctm.training import Experiment, Run, TrainingConfig
 from ctm.training import train as train_run
 
@@ -36,7 +37,7 @@ class FittedModel:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.task: Arrays = run.experiment.task.build()  # ty: ignore[invalid-assignment]
+        self.task: Arrays = run.experiment.task.build()
 
     @functools.cached_property
     def model(self) -> ContinuousThoughtMachine:
@@ -137,10 +138,12 @@ def _parts(what: str | Config | ContinuousThoughtMachine) -> tuple[Arrays.Config
         return default.task, found, default.training
     if not isinstance(found, Experiment):
         raise ConfigError(f"fit: {type(what).__qualname__}: expected a preset, an Experiment or a machine")
-    task, loss = found.task, found.task.loss
+    task, settings = found.task, found.training
+    if not isinstance(task, TaskConfig) or not isinstance(settings, TrainingConfig):
+        raise ConfigError(f"fit: {what!r:.60}: learns by acting; expected what learns from samples")
     if not isinstance(task, Arrays.Config):
-        task = Arrays.Config(loss=loss) if isinstance(loss, TwoTickLoss) else Arrays.Config()
-    return task, found.model, found.training
+        task = Arrays.Config(loss=task.loss) if isinstance(task.loss, TwoTickLoss) else Arrays.Config()
+    return task, found.model, settings
 
 
 def _require_unchanged(has: MachineConfig, wanted: MachineConfig) -> None:

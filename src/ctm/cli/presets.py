@@ -60,9 +60,9 @@ def presets(
 
 def _as_json(name: str, costs: "Costs") -> str:
     parts = {part: values._asdict() for part, values in costs.parts.items()}
-    memory = costs.memory._asdict() | {"total": costs.memory.total}
+    memory = None if costs.memory is None else costs.memory._asdict() | {"total": costs.memory.total}
     found = {"preset": name, "parts": parts, "ticks": costs.ticks, "multiplications": costs.multiplications}
-    return dumps(found | {"memory": memory})
+    return dumps(found | ({} if memory is None else {"memory": memory}))
 
 
 def _as_table(costs: "Costs") -> str:
@@ -74,15 +74,14 @@ def _as_table(costs: "Costs") -> str:
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    memory = costs.memory
+    lines.append(f"multiplications of a sample in {costs.ticks} ticks: {costs.multiplications:,}")
+    if (memory := costs.memory) is None:
+        return "\n".join(lines)
     weights, optimizer, working, total = (
         f"{size / 1e6:,.1f} MB" for size in (memory.weights, memory.optimizer, memory.working, memory.total)
     )
-    return "\n".join(
-        [
-            *lines,
-            f"multiplications of a sample in {costs.ticks} ticks: {costs.multiplications:,}",
-            f"memory of a training step with {memory.samples} samples: {total} "
-            f"(weights {weights}, optimiser {optimizer}, activations and gradients {working})",
-        ]
+    lines.append(
+        f"memory of a training step with {memory.samples} samples: {total} "
+        f"(weights {weights}, optimiser {optimizer}, activations and gradients {working})"
     )
+    return "\n".join(lines)

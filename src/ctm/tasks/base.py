@@ -46,11 +46,8 @@ class Rows(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TaskConfig(Config):
-    """Base of the tasks: where data come from and what a good answer is."""
-
-    loss: LossConfig = TwoTickLoss()
-    """What training minimises."""
+class BaseTaskConfig(Config):
+    """Base of everything that can be learned: from samples (`TaskConfig`), or by acting (`ctm.tasks.control`)."""
 
     @property
     @abstractmethod
@@ -65,7 +62,7 @@ class TaskConfig(Config):
     def check(self, model: MachineConfig, ticks: int) -> None:
         """Raises `ConfigError` if a machine cannot do the task, or not in so few ticks; its answers have the shape."""
 
-    def fitted(self, model: MachineConfig) -> tuple["TaskConfig", MachineConfig]:
+    def fitted(self, model: MachineConfig) -> tuple["BaseTaskConfig", MachineConfig]:
         """This task with what it learns from its data, and the model adapted to that; once, before a run is created.
 
         By default both stay as they are.
@@ -81,6 +78,22 @@ class TaskConfig(Config):
         By default nothing: then the task is fitted to its data, and gives a training batch.
         """
         return None
+
+    @abstractmethod
+    def build(self) -> Any:
+        """Makes the task, for a way of learning that can learn it.
+
+        Raises:
+            DataError: if its data are missing or broken.
+        """
+
+
+@dataclass(frozen=True)
+class TaskConfig(BaseTaskConfig):
+    """Base of the supervised tasks: where data come from and what a good answer is."""
+
+    loss: LossConfig = TwoTickLoss()
+    """What training minimises."""
 
     @abstractmethod
     def build(self) -> "Task":

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import ctm
 from ctm.baselines import lstm, lstm_with_synchronization, without_neuron_models, without_synchronization
@@ -33,8 +34,8 @@ def _variant(make: Callable[[], ctm.Experiment], change: Change, last: bool) -> 
 
 def at_last_tick(experiment: ctm.Experiment) -> ctm.Experiment:
     """The same, trained at the last tick besides that of least loss, as the paper's baselines."""
-    loss = experiment.task.loss.replace(second_tick="last")
-    return experiment.replace(task=experiment.task.replace(loss=loss))
+    task: Any = experiment.task
+    return experiment.replace(task=task.replace(loss=task.loss.replace(second_tick="last")))
 
 
 def with_snapshots(model: ctm.MachineConfig, core: ctm.CoreConfig) -> ctm.MachineConfig:

@@ -1,14 +1,15 @@
 """An experiment: a task, a model, and how the one learns the other."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn, optim
 
 from ctm.config import Config
 from ctm.errors import ConfigError
 from ctm.machine import MachineConfig
-from ctm.tasks.base import TaskConfig
+from ctm.tasks.base import BaseTaskConfig, TaskConfig
 from ctm.training.clipping import Clipping, NoClipping
 from ctm.training.schedules import Cosine, Schedule
 
@@ -47,22 +48,17 @@ class AdamW(Config):
 
 
 @dataclass(frozen=True)
-class TrainingConfig(Config):
-    """How to learn."""
+class LearningConfig(Config):
+    """Base of the ways to learn: what all of them have."""
+
+    default_kind: ClassVar[str | None] = "supervised"
 
     iterations: int
-    """Optimiser steps."""
-    batch_size: int = 64
-    """Samples of an optimiser step, over all processes and micro-batches; at most 2^20."""
-    accumulate: int = 1
-    """Micro-batches of an optimiser step: more take less memory."""
+    """Steps of training."""
     optimizer: AdamW = AdamW()
     """The optimiser."""
     schedule: Schedule = Cosine()
     """How the learning rate changes."""
-    least_ticks: int | None = None
-    """Think a random number of ticks in each iteration, from this many to the model's, so that it learns to be certain
-    early; nothing for always the model's."""
     clipping: Clipping = NoClipping()
     """How gradients are bounded."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -77,45 +73,94 @@ class TrainingConfig(Config):
     """Processes of a machine, one for each device; several train data-parallel."""
     nodes: int = 1
     """Machines."""
-    workers: int = 0
-    """Processes beside each that trains, which read its batches ahead; 0 to read them when they are needed."""
-    synchronize_batch_norm: bool = False
-    """Batch normalisation over the samples of all processes, instead of each process's own; needs GPUs."""
     seed: int = 0
-    """Seed of the initial weights, the neuron pairs (unless they have a seed of their own), the batches and dropout."""
+    """Seed of everything that is random: the initial weights, the neuron pairs (unless they have a seed of their own),
+    and what comes in training."""
     log_every: int = 100
     """Iterations from one line of training metrics to the next."""
     evaluate_every: int = 1000
     """Iterations from one evaluation to the next; one comes before the first step and one after the last."""
     evaluation_batch: int = 256
-    """Samples of a forward pass of evaluation; at most 2^20."""
+    """Samples of a forward pass of evaluation, or environments side by side; at most 2^20."""
     checkpoint_every: int = 1000
     """Iterations from one checkpoint to the next."""
     keep: int = 2
     """Latest checkpoints that stay; the best one stays always."""
 
+    @property
+    @abstractmethod
+    def samples(self) -> int:
+        """Samples, or steps in environments, of an iteration, over all processes."""
+
     def validate(self) -> None:
-        counts = ("batch_size", "accumulate", "devices", "nodes", "evaluation_batch", "keep")
-        for name in ("iterations", *counts, "log_every", "evaluate_every", "checkpoint_every"):
+        counts = ("devices", "nodes", "log_every", "evaluate_every", "evaluation_batch", "checkpoint_every", "keep")
+        for name in ("iterations", *counts):
             self.require(getattr(self, name) >= 1, name, "at least 1")
-        for name in ("batch_size", "evaluation_batch"):
-            self.require(getattr(self, name) <= MOST_SAMPLES, name, f"at most {MOST_SAMPLES}")
+        self.require(self.evaluation_batch <= MOST_SAMPLES, "evaluation_batch", f"at most {MOST_SAMPLES}")
+
+    @abstractmethod
+    def check(self, task: BaseTaskConfig, model: MachineConfig) -> None:
+        """Raises `ConfigError` if a task cannot be learned so, or not by this model."""
+
+    def needs_gpus(self) -> str | None:
+        """The field that asks for GPUs, its value and why; nothing if a CPU will do."""
+        return "precision = 'fp16': needs a GPU; use 'bf16' or 'fp32'" if self.precision == "fp16" else None
+
+
+@dataclass(frozen=True)
+class TrainingConfig(LearningConfig, kind="supervised"):
+    """How to learn from samples."""
+
+    batch_size: int = 64
+    """Samples of an optimiser step, over all processes and micro-batches; at most 2^20."""
+    accumulate: int = 1
+    """Micro-batches of an optimiser step: more take less memory."""
+    least_ticks: int | None = None
+    """Think a random number of ticks in each iteration, from this many to the model's, so that it learns to be certain
+    early; nothing for always the model's."""
+    workers: int = 0
+    """Processes beside each that trains, which read its batches ahead; 0 to read them when they are needed."""
+    synchronize_batch_norm: bool = False
+    """Batch normalisation over the samples of all processes, instead of each process's own; needs GPUs."""
+
+    @property
+    def samples(self) -> int:
+        return self.batch_size
+
+    def needs_gpus(self) -> str | None:
+        if self.synchronize_batch_norm and self.devices * self.nodes > 1:
+            return "synchronize_batch_norm = True: several processes need GPUs for it, and train on the CPU"
+        return super().needs_gpus()
+
+    def validate(self) -> None:
+        super().validate()
+        for name in ("batch_size", "accumulate"):
+            self.require(getattr(self, name) >= 1, name, "at least 1")
+        self.require(self.batch_size <= MOST_SAMPLES, "batch_size", f"at most {MOST_SAMPLES}")
         self.require(self.workers >= 0, "workers", "0 or more")
         self.require(self.least_ticks is None or self.least_ticks >= 1, "least_ticks", "at least 1, or nothing")
         parts = self.accumulate * self.devices * self.nodes
         expected = f"a multiple of accumulate * devices * nodes = {parts}"
         self.require(self.batch_size % parts == 0, "batch_size", expected)
 
+    def check(self, task: BaseTaskConfig, model: MachineConfig) -> None:
+        if not isinstance(task, TaskConfig):
+            raise ConfigError(f"training.kind = {self.kind!r}: the task {task.kind!r} has no samples; expected 'ppo'")
+        if self.least_ticks is not None and self.least_ticks > model.ticks:
+            expected = f"at most model.ticks = {model.ticks}"
+            raise ConfigError(f"training.least_ticks = {self.least_ticks}: expected {expected}")
+        task.check(model, self.least_ticks or model.ticks)
+
 
 @dataclass(frozen=True)
 class Experiment(Config):
     """Everything that defines a run."""
 
-    task: TaskConfig
+    task: BaseTaskConfig
     """What to learn."""
     model: MachineConfig
     """What learns it."""
-    training: TrainingConfig
+    training: LearningConfig
     """How."""
 
     def validate(self) -> None:
@@ -125,13 +170,10 @@ class Experiment(Config):
                 f"model.readout = {self.model.readout.to_dict()}: the task {self.task.kind!r} as configured needs "
                 f"classes: {wanted[-1]}, answer: {list(wanted[:-1])}"
             )
-        least, most = self.training.least_ticks, self.model.ticks
-        if least is not None and least > most:
-            raise ConfigError(f"training.least_ticks = {least}: expected at most model.ticks = {most}")
-        self.task.check(self.model, most if least is None else least)
+        self.training.check(self.task, self.model)
 
     def fitted(self) -> "Experiment":
-        """The same, with what its task learns from the data, and a model that suits them (`TaskConfig.fitted`).
+        """The same, with what its task learns from the data, and a model that suits them (`BaseTaskConfig.fitted`).
 
         Raises:
             DataError: if the data, or published weights that the model starts from, are missing or broken.

@@ -16,7 +16,7 @@ from ctm.inputs import tree_map
 from ctm.kernels.precision import at_least_float32
 from ctm.machine import ContinuousThoughtMachine
 from ctm.thoughts import Record, Thoughts
-from ctm.training.config import TrainingConfig
+from ctm.training.config import LearningConfig
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def launch(config: TrainingConfig) -> "Fabric":
+def launch(config: LearningConfig) -> "Fabric":
     """Starts Fabric, and for several devices the other processes; each runs the whole program again.
 
     Raises:
@@ -106,18 +106,14 @@ def _part() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _accelerator(config: TrainingConfig) -> Literal["cpu", "cuda"]:
+def _accelerator(config: LearningConfig) -> Literal["cpu", "cuda"]:
     """Where to compute, after a look at what is there."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     on_gpu = config.accelerator == "cuda" or (config.accelerator == "auto" and gpus > 0)
     if on_gpu and gpus < config.devices:
         raise RunError(f"training.devices = {config.devices}: there are {gpus} GPUs")
-    if config.precision == "fp16" and not on_gpu:
-        raise RunError("training.precision = 'fp16': needs a GPU; use 'bf16' or 'fp32'")
-    if config.synchronize_batch_norm and not on_gpu and config.devices * config.nodes > 1:
-        raise RunError(
-            "training.synchronize_batch_norm = True: several processes need GPUs for it, and train on the CPU"
-        )
+    if not on_gpu and (reason := config.needs_gpus()) is not None:
+        raise RunError(f"training.{reason}")
     started, wanted = os.environ.get("WORLD_SIZE", "1"), str(config.devices * config.nodes)
     if "TORCHELASTIC_RUN_ID" in os.environ and started != wanted:
         raise RunError(f"training.devices * training.nodes = {wanted}: torchrun started {started} processes")

@@ -1,14 +1,19 @@
-"""The one trainer of every supervised task, on a laptop or on several GPUs."""
+"""One engine for every way to learn, on a laptop or on several GPUs."""
 
 from dataclasses import dataclass
 
 from ctm.backbones import without_published_weights
+from ctm.training.config import LearningConfig, TrainingConfig
 from ctm.training.devices import launch, random_state_untouched
 from ctm.training.interruption import Interruption
 from ctm.training.lock import locked_by_the_first
 from ctm.training.run import Run
 from ctm.training.session import Session
+from ctm.training.supervised import SupervisedTrainer
 from ctm.training.trainer import Trainer
+
+TRAINERS: dict[type[LearningConfig], type[Trainer]] = {TrainingConfig: SupervisedTrainer}
+"""What trains so."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ def train(run: Run, *, quiet: bool = False) -> Outcome:
     lock = locked_by_the_first(run.path, fabric)
     with lock, random_state_untouched(fabric.device), Interruption() as interruption:
         with without_published_weights(skip=bool(run.checkpoints())):
-            trainer = Trainer(run.experiment, task, fabric)
-        with Session(run, task, trainer, quiet) as session:
+            trainer = TRAINERS[type(config)](run.experiment, task, fabric)
+        with Session(run, trainer, quiet) as session:
             if session.fresh:
                 session.evaluate()
                 session.save()

@@ -5,9 +5,8 @@ from typing import Any
 from torch import nn
 
 from ctm.errors import RunError
-from ctm.tasks.base import Split, Task
+from ctm.tasks.base import Split
 from ctm.training.checkpoint import prune, save_checkpoint
-from ctm.training.evaluation import evaluate
 from ctm.training.metric_log import MetricLog
 from ctm.training.progress import Progress
 from ctm.training.run import Run
@@ -23,7 +22,6 @@ class Session:
 
     Args:
         run: the run.
-        task: its task, built.
         trainer: fresh.
         quiet: show no progress.
 
@@ -32,8 +30,8 @@ class Session:
         best: "score" and "iteration" of the best evaluation on the validation split; empty before the first.
     """
 
-    def __init__(self, run: Run, task: Task, trainer: Trainer, quiet: bool) -> None:
-        self._run, self._task, self._trainer = run, task, trainer
+    def __init__(self, run: Run, trainer: Trainer, quiet: bool) -> None:
+        self._run, self._trainer = run, trainer
         self._config, self._fabric = run.experiment.training, trainer.fabric
         found = run.checkpoints()
         self.fresh = not found
@@ -71,15 +69,14 @@ class Session:
         if metrics is not None:
             self._check()
             line = {"iteration": self._trainer.iteration} | metrics
-            self._progress.show(self._log.trained(line, self._config.batch_size))
+            self._progress.show(self._log.trained(line, self._config.samples))
 
     def evaluate(self) -> bool:
-        """Evaluates on what it learns from and on the validation split; tells whether no score was better before."""
+        """Scores the model, on the validation split at last; tells whether no score was better before."""
         self._check()
-        trainer, primary_metric = self._trainer, self._task.primary_metric
+        trainer, primary_metric = self._trainer, self._trainer.task.primary_metric
         trainer.share_buffers()
-        self._scores(trainer.model, "train")
-        scores = self._scores(trainer.model, "validation")
+        scores = [self._scores(trainer.model, split) for split in trainer.scored_splits][-1]
         improved = not self.best or scores[primary_metric] >= self.best["score"]
         if improved:
             self.best = {"iteration": trainer.iteration, "score": scores[primary_metric]}
@@ -94,8 +91,7 @@ class Session:
 
     def _scores(self, model: nn.Module, split: Split, **which: str) -> dict[str, Any]:
         """Evaluates on a split, and writes the scores down."""
-        config = self._config
-        scores = evaluate(model, self._task, split, config.evaluation_batch, self._fabric, config.workers)
+        scores = self._trainer.scores(model, split)
         line = {"iteration": self._trainer.iteration, "split": split} | which | scores
         self._progress.show(self._log.evaluated(line))
         return scores
@@ -107,12 +103,13 @@ class Session:
             Diverged: if the weights are not finite; then it writes nothing.
         """
         self._check()
+        trainer, folder = self._trainer, self._run.path / "checkpoints"
+        tensors = trainer.tensors()  # of all processes
         if not self._fabric.is_global_zero:
             return
         self._log.sync()
-        trainer, folder = self._trainer, self._run.path / "checkpoints"
         state = trainer.state() | {"seconds": self._log.seconds, "best": self.best, "lines": self._log.lines}
-        save_checkpoint(folder, trainer.model.state_dict(), trainer.tensors(), state)
+        save_checkpoint(folder, trainer.model.state_dict(), tensors, state)
         prune(folder, self._config.keep, self.best["iteration"])
 
     def _check(self) -> None:

@@ -12,7 +12,7 @@ from ctm.inputs import slice_batch, tree_map
 from ctm.tasks import Batch
 from ctm.training import AdamW, Multistep, NoClipping, NormClipping, Run, RunError, train
 from ctm.training.devices import launch
-from ctm.training.trainer import Trainer
+from ctm.training.supervised import SupervisedTrainer
 from training.experiments import parity
 
 
@@ -23,9 +23,9 @@ class Descent(AdamW):
         return torch.optim.SGD(model.parameters(), self.learning_rate)
 
 
-def trainer(fabric: Fabric | None = None, **training) -> Trainer:
+def trainer(fabric: Fabric | None = None, **training) -> SupervisedTrainer:
     experiment = parity(**training)
-    return Trainer(experiment, experiment.task.build(), fabric or launch(experiment.training))
+    return SupervisedTrainer(experiment, experiment.task.build(), fabric or launch(experiment.training))
 
 
 def descent(fabric: Fabric | None = None, **training) -> torch.Tensor:
@@ -108,11 +108,11 @@ def test_recomputing_learns_the_same(tmp_path):
 def test_batch_normalisation_is_synchronized_where_it_is_asked_for():
     """One process learns the same: what several of them do needs GPUs."""
 
-    def taught(synchronize: bool) -> Trainer:
+    def taught(synchronize: bool) -> SupervisedTrainer:
         experiment = ctm.preset("digits")
         settings = {"accelerator": "cpu", "batch_size": 8, "synchronize_batch_norm": synchronize}
         experiment = experiment.replace(training=experiment.training.replace(**settings))
-        return Trainer(experiment, experiment.task.build(), launch(experiment.training))
+        return SupervisedTrainer(experiment, experiment.task.build(), launch(experiment.training))
 
     plain, synchronized = taught(False), taught(True)
     for _ in range(2):
@@ -145,7 +145,7 @@ def test_parameters_that_never_had_a_gradient_are_saved_and_restored(tmp_path):
     """Such as all of them before the first step."""
     run = Run.create(tmp_path / "run", parity(iterations=2))
     train(run, quiet=True)
-    taught = Trainer(run.experiment, run.experiment.task.build(), launch(run.experiment.training))
+    taught = SupervisedTrainer(run.experiment, run.experiment.task.build(), launch(run.experiment.training))
     assert not any(tensor.any() for name, tensor in taught.tensors().items() if name.startswith("exp_avg"))
     taught.restore(run.latest(), run.latest().state())
     assert taught.iteration == 2
