@@ -97,6 +97,17 @@ def test_lists_of_parts_are_read_and_written_in_order():
     assert Wall.from_dict({"shapes": []}) == Wall()
 
 
+def test_mappings_are_checked_and_copied():
+    config = Anything(Frame(Circle()), table={"a": 1})
+    config.to_dict()["table"]["a"] = 2
+    assert config.table == {"a": 1}
+    for table in ([1], {"a": "b"}, {1: 1}):
+        with pytest.raises(ConfigError, match=r"^table = .*: expected a mapping of text to a whole number$"):
+            Anything(Frame(Circle()), table=table)
+    with pytest.raises(ConfigError, match=r"^options = 3: expected a mapping of text$"):
+        Options(3)
+
+
 def test_what_is_wrong_in_a_list_of_parts_is_found():
     for part, message in (
         ({"kind": "square", "side": 0}, r"^shapes\[1\]\.side = 0: expected at least 1$"),
@@ -294,6 +305,11 @@ class Anything(Config):
     nested: tuple[tuple[int, ...], ...] = ()
     shapes: tuple[Shape, ...] = ()
     table: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Options(Config):
+    options: dict[str, Any]
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,10 @@ def _conforms(value: Any, hint: Any) -> bool:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             return all(_conforms(item, arguments[0]) for item in value)
         return len(value) == len(arguments) and all(map(_conforms, value, arguments))
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            _conforms(name, arguments[0]) and _conforms(item, arguments[1]) for name, item in value.items()
+        )
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
@@ -309,6 +313,8 @@ def _parse(value: Any, hint: Any, where: str) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, Config):
         return value.to_dict()
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -320,6 +326,8 @@ def _describe(hint: Any) -> str:
         return "one of " + ", ".join(map(repr, arguments))
     if origin is tuple:
         return "a list of " + " and ".join(_describe(a) for a in arguments if a is not Ellipsis)
+    if origin is dict:
+        return "a mapping of " + " to ".join(_describe(a) for a in arguments if a is not Any)
     return {
         int: "a whole number",
         float: "a number",

@@ -1,0 +1,6 @@
+"""Acting in environments: batches of Gymnasium environments as tensors, and whole episodes of them."""
+
+from ctm.control.environments import EnvironmentConfig, Environments, Episodes, Step
+from ctm.control.spaces import Actions, Observations, Spaces
+
+__all__ = ["Actions", "EnvironmentConfig", "Environments", "Episodes", "Observations", "Spaces", "Step"]
