@@ -231,9 +231,17 @@ class ContinuousThoughtMachine(nn.Module):
         features = self.backbone(x)  # (B, C, *grid)
         self._check(features)
         weights = self.prepare_weights(ticks) if weights is None else weights
-        seen = (features, *others) if others else features
+        return self.prepare_features((features, *others) if others else features, weights)
+
+    def prepare_features(self, features: Inputs, weights: Prepared) -> Prepared:
+        """As `prepare`, of what the backbone made of the inputs, with what `prepare_weights` gave.
+
+        Args:
+            features: (B, C, *grid), or a tuple of them and what the observer takes besides.
+            weights: what `prepare_weights` gave, while no weight has changed since.
+        """
         known = () if weights.observer is None else (weights.observer,)
-        return weights._replace(observer=self.observer.prepare(seen, *known))  # ty: ignore
+        return weights._replace(observer=self.observer.prepare(features, *known))  # ty: ignore
 
     def _check(self, features: Tensor) -> None:
         """Raises `ValueError` if features are not what the backbone's configuration declares."""

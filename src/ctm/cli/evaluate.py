@@ -21,6 +21,7 @@ def evaluate(
     budget: float | None = None,
     ways: bool = False,
     csv: Path | None = None,
+    episodes: int | None = None,
     json: bool = False,
     compute: ComputeOptions = DEFAULT,
 ) -> None:
@@ -44,15 +45,24 @@ def evaluate(
         Score every way of answering: top-1 and top-5 accuracy, and the expected calibration error.
     csv:
         With --ways, a file to write a row for each way and tick to.
+    episodes:
+        Of an agent, how many episodes; by default as many as at the end of training.
     json:
         Print all scores, those by tick too, as one JSON object.
     """
-    from ctm.training import evaluate
+    from ctm.training import Run, evaluate
 
     if csv is not None and not ways:
         raise ConfigError(f"evaluate: --csv {csv} needs --ways")
     if ways and (until is not None or budget is not None):
         raise ConfigError("evaluate: give --ways, or one of --until and --budget")
+    if Run.open(run).experiment.task.acts:
+        if ways or until is not None or budget is not None:
+            raise ConfigError(f"evaluate: {run} acts: it has no --ways, --until or --budget")
+        _evaluate_acting(run, split, checkpoint, ticks, episodes, json, compute)
+        return
+    if episodes is not None:
+        raise ConfigError(f"evaluate: --episodes {episodes}: {run} has learned from samples and does not act")
     if ways:
         _evaluate_ways(run, split, checkpoint, ticks, csv, json, compute)
         return
@@ -70,6 +80,33 @@ def evaluate(
     for name, value in scores.items():
         if not isinstance(value, list):
             print(f"{split} {name.replace('_', ' ')}: {value:.4f}")
+
+
+def _evaluate_acting(
+    run: Path,
+    split: Split,
+    checkpoint: Which,
+    ticks: int | None,
+    episodes: int | None,
+    json: bool,
+    compute: ComputeOptions,
+) -> None:
+    """Scores an agent by whole episodes."""
+    if episodes is not None and episodes < 1:
+        raise ConfigError(f"episodes = {episodes}: expected at least 1")
+    device, precision = compute.start()
+    opened = open_run(run, ticks)
+    task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
+    with precision:
+        scores = task.scores(model, split, opened.experiment.training.evaluation_batch, episodes)
+    if json:
+        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}))
+        return
+    low, high = scores["return_low"], scores["return_high"]
+    print(f"return: {scores['return']:.2f} (95 %: {low:.2f} to {high:.2f})")
+    print(f"length: {scores['length']:.2f}")
+    print(f"ticks: {scores['ticks']:.2f}")
+    print(f"episodes: {scores['episodes']}")
 
 
 def _evaluate_ways(

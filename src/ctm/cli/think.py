@@ -1,7 +1,7 @@
-"""`ctm think`: one input, answered and animated."""
+"""`ctm think`: one input, answered and animated; of an agent, an episode."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -18,10 +18,11 @@ def think(
     text: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     output: Path | None = None,
     ticks: int | None = None,
+    seed: int | None = None,
     checkpoint: Which = "best",
     compute: ComputeOptions = DEFAULT,
 ) -> None:
-    """Answers one input, and animates how.
+    """Answers one input, or lets an agent act for an episode, and animates how.
 
     Parameters
     ----------
@@ -38,6 +39,8 @@ def think(
         Where the animation goes, a .gif or .mp4, or its last frame, a .png; by default into the run's folder `figures`.
     ticks:
         Internal ticks to think; by default as many as in training.
+    seed:
+        Of an agent, which episode to watch.
     checkpoint:
         The one with the best validation score, or the last one.
     """
@@ -50,8 +53,15 @@ def think(
         raise ConfigError("think: give one of --index, --input and --text")
     if output is not None and output.suffix not in (".gif", ".mp4", ".png"):
         raise ConfigError(f"output = {str(output)!r}: expected a name that ends in .gif, .mp4 or .png")
-    device, precision = compute.start()
     opened = open_run(run, ticks)
+    if opened.experiment.task.acts:
+        if index is not None or input is not None or text is not None:
+            raise ConfigError(f"think: {run} acts: it has no --index, --input or --text; --seed says which episode")
+        _watch(opened, checkpoint, seed or 0, output, compute)
+        return
+    if seed is not None:
+        raise ConfigError(f"think: --seed {seed}: {run} has learned from samples; --index says which")
+    device, precision = compute.start()
     task, model = opened.experiment.task.build(), for_the_cpu(opened.load_model(checkpoint, device))
     if text is not None:
         inputs, targets = task.parse(text), None
@@ -73,3 +83,17 @@ def think(
     if frames:
         name = "text" if text is not None else input.stem if input else index or 0
         print(f"animation: {save_animation(frames, output or run / 'figures' / f'think-{name}.gif')}")
+
+
+def _watch(run: Any, checkpoint: Which, seed: int, output: Path | None, compute: ComputeOptions) -> None:
+    """Lets an agent act for an episode, and animates how."""
+    from ctm.analysis.video import save_animation
+
+    device, precision = compute.start()
+    task, model = run.experiment.task.build(), run.load_model(checkpoint, device)
+    with precision:
+        episode = task.watch(model, seed)
+    print(f"return: {episode.rewards.sum().item():g}")
+    print(f"length: {len(episode.actions)}")
+    path = output or run.path / "figures" / f"episode-{seed}.gif"
+    print(f"animation: {save_animation(task.animate(episode), path, fps=20.0)}")

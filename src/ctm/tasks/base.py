@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -48,6 +48,9 @@ class Rows(NamedTuple):
 @dataclass(frozen=True)
 class BaseTaskConfig(Config):
     """Base of everything that can be learned: from samples (`TaskConfig`), or by acting (`ctm.tasks.control`)."""
+
+    acts: ClassVar[bool] = False
+    """Whether it is learned by acting in environments, and not from samples."""
 
     @property
     @abstractmethod

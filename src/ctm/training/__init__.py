@@ -1,4 +1,4 @@
-"""One engine for every supervised task.
+"""One engine for every task and every way to learn it.
 
 >>> run = Run.create("runs/parity", experiment)
 >>> outcome = train(run)                        # stop it whenever you like
@@ -13,17 +13,20 @@ from ctm.training.clipping import Clipping, NoClipping, NormClipping, QuantileCl
 from ctm.training.config import AdamW, Experiment, TrainingConfig
 from ctm.training.engine import Outcome, train
 from ctm.training.evaluation import evaluate
+from ctm.training.ppo import PPO
 from ctm.training.run import Run, RunExists
-from ctm.training.schedules import Cosine, Multistep, Schedule
+from ctm.training.schedules import Cosine, Linear, Multistep, Schedule
 from ctm.training.session import Diverged
 
 __all__ = [
+    "PPO",
     "AdamW",
     "Checkpoint",
     "Clipping",
     "Cosine",
     "Diverged",
     "Experiment",
+    "Linear",
     "Multistep",
     "NoClipping",
     "NormClipping",

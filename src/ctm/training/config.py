@@ -9,7 +9,7 @@ from torch import nn, optim
 from ctm.config import Config
 from ctm.errors import ConfigError
 from ctm.machine import MachineConfig
-from ctm.tasks.base import BaseTaskConfig, TaskConfig
+from ctm.tasks.base import BaseTaskConfig
 from ctm.training.clipping import Clipping, NoClipping
 from ctm.training.schedules import Cosine, Schedule
 
@@ -144,7 +144,7 @@ class TrainingConfig(LearningConfig, kind="supervised"):
         self.require(self.batch_size % parts == 0, "batch_size", expected)
 
     def check(self, task: BaseTaskConfig, model: MachineConfig) -> None:
-        if not isinstance(task, TaskConfig):
+        if task.acts:
             raise ConfigError(f"training.kind = {self.kind!r}: the task {task.kind!r} has no samples; expected 'ppo'")
         if self.least_ticks is not None and self.least_ticks > model.ticks:
             expected = f"at most model.ticks = {model.ticks}"

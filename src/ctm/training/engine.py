@@ -7,12 +7,13 @@ from ctm.training.config import LearningConfig, TrainingConfig
 from ctm.training.devices import launch, random_state_untouched
 from ctm.training.interruption import Interruption
 from ctm.training.lock import locked_by_the_first
+from ctm.training.ppo import PPO, PPOTrainer
 from ctm.training.run import Run
 from ctm.training.session import Session
 from ctm.training.supervised import SupervisedTrainer
 from ctm.training.trainer import Trainer
 
-TRAINERS: dict[type[LearningConfig], type[Trainer]] = {TrainingConfig: SupervisedTrainer}
+TRAINERS: dict[type[LearningConfig], type[Trainer]] = {TrainingConfig: SupervisedTrainer, PPO: PPOTrainer}
 """What trains so."""
 
 

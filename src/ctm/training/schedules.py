@@ -42,6 +42,14 @@ class Cosine(Schedule, kind="cosine"):
 
 
 @dataclass(frozen=True)
+class Linear(Schedule, kind="linear"):
+    """From the peak down to nothing, in a line (appendix G.6)."""
+
+    def learning_rate(self, iteration: int, iterations: int, peak: float) -> float:
+        return peak * (1 - iteration / iterations)
+
+
+@dataclass(frozen=True)
 class Multistep(Schedule, kind="multistep"):
     """A linear warm-up from nothing, then the peak, multiplied by `gamma` at every milestone."""
 

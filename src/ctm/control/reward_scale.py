@@ -1,0 +1,49 @@
+"""Rewards in units of how much discounted returns vary, whatever units an environment counts in."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+class RewardScale:
+    """Divides rewards by the deviation of all discounted returns so far, those of all environments together.
+
+    Args:
+        environments: B.
+        discount: gamma.
+
+    Attributes:
+        returns: (B,) discounted sums of the rewards of the episodes that go on.
+        statistics: (3,) how many returns there were, their mean, and their variance.
+    """
+
+    def __init__(self, environments: int, discount: float) -> None:
+        self.discount = discount
+        self.returns = torch.zeros(environments, dtype=torch.float64)
+        self.statistics = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+
+    def __call__(
+        self, rewards: Float[Tensor, " B"], ended: Bool[Tensor, " B"], counts: Bool[Tensor, " B"]
+    ) -> Float[Tensor, " B"]:
+        """The rewards of a step, scaled.
+
+        Args:
+            rewards: of the step.
+            ended: where it ended an episode.
+            counts: where it was an action, and not the beginning of an episode.
+        """
+        self.returns = self.returns * self.discount + rewards
+        self._add(self.returns[counts])
+        self.returns = self.returns.masked_fill(ended, 0)
+        return rewards / (self.statistics[2] + 1e-8).sqrt().to(rewards)
+
+    def _add(self, values: Float[Tensor, " n"]) -> None:
+        """Takes more values into the statistics, all at once (Chan et al. 1979)."""
+        if not len(values):
+            return
+        count, mean, variance = self.statistics.unbind()
+        more = len(values)
+        total = count + more
+        apart = values.mean() - mean
+        squares = variance * count + values.var(unbiased=False) * more + apart**2 * count * more / total
+        self.statistics = torch.stack([total, mean + apart * more / total, squares / total])

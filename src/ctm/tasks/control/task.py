@@ -1,0 +1,186 @@
+"""Control: acting in an environment for the rewards it gives (appendix G.6)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from ctm.backbones import ConvNet, GatedPerceptron, GridCells
+from ctm.control.agent import Agent
+from ctm.control.environments import EnvironmentConfig, Environments
+from ctm.control.episodes import bootstrap_interval, play, watch
+from ctm.control.spaces import Observations
+from ctm.errors import ConfigError
+from ctm.inputs import Inputs
+from ctm.machine import ContinuousThoughtMachine, MachineConfig
+from ctm.observers import Direct, ObserverConfig, Pooling
+from ctm.randomness import seed_from
+from ctm.readouts import ActorCritic
+from ctm.tasks.base import BaseTaskConfig, Split
+from ctm.tasks.control.actors import Actor, WatchedActor, WatchedEpisode
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+
+class Control:
+    """An environment to act in. Scores are those of whole episodes, with rewards as the environment gives them.
+
+    Args:
+        config: which, and how agents are scored.
+    """
+
+    primary_metric = "return"
+    """The score that decides which checkpoint is the best; higher is better."""
+
+    @dataclass(frozen=True)
+    class Config(BaseTaskConfig, kind="control"):
+        """Acting in an environment."""
+
+        environment: EnvironmentConfig
+        """Which one."""
+        episodes: int = 20
+        """Episodes that score an agent during training."""
+        test_episodes: int = 100
+        """Episodes that score it at the end."""
+        greedy: bool = True
+        """Whether an agent that is scored does what is likeliest; if not, it draws its actions, as in training."""
+
+        acts: ClassVar[bool] = True
+
+        def validate(self) -> None:
+            for name in ("episodes", "test_episodes"):
+                self.require(getattr(self, name) >= 1, name, "at least 1")
+
+        @property
+        def answer_shape(self) -> None:
+            return None
+
+        @property
+        def comparable(self) -> tuple[Any, ...]:
+            return self.kind, self.environment.to_dict()
+
+        def check(self, model: MachineConfig, ticks: int) -> None:
+            if not isinstance(model.readout, ActorCritic.Config):
+                raise ConfigError(f"model.readout.kind = {model.readout.kind!r}: to act takes an 'actor_critic'")
+
+        def fitted(self, model: MachineConfig) -> tuple["Control.Config", MachineConfig]:
+            spaces = self.environment.spaces()
+            backbone, observer = _seeing(model, spaces.observations)
+            actions = {"actions": spaces.actions.count, "continuous": spaces.actions.continuous}
+            return self, model.replace(backbone=backbone, observer=observer, readout=model.readout.replace(**actions))
+
+        def example(self, batch: int) -> Inputs:
+            seen = self.environment.spaces().observations
+            return torch.zeros(batch, *seen.shape, dtype=seen.dtype)
+
+        def build(self) -> "Control":
+            return Control(self)
+
+    def __init__(self, config: "Control.Config") -> None:
+        self.config = config
+        self.spaces = config.environment.spaces()
+
+    def environments(self, count: int) -> Environments:
+        """So many environments side by side.
+
+        Raises:
+            ConfigError: if they cannot be made.
+        """
+        return self.config.environment.build(count)
+
+    def scores(
+        self, model: ContinuousThoughtMachine, split: Split, batch: int, episodes: int | None = None, seed: int = 0
+    ) -> dict[str, float]:
+        """Lets a model act for some episodes.
+
+        Args:
+            model: the machine, on the device to compute on; it is in evaluation mode meanwhile.
+            split: for which episodes: those of a split begin alike each time.
+            batch: environments side by side, at most.
+            episodes: how many; by default as many as configured for the split.
+            seed: of other episodes.
+
+        Returns:
+            the means of "return" and "length", the bounds of the interval that the mean return is in with a confidence
+            of 95 %, by bootstrap over episodes, the "ticks" of a step, and how many "episodes" there were.
+
+        Raises:
+            RunError: if an environment fails.
+        """
+        config = self.config
+        count = (config.test_episodes if split == "test" else config.episodes) if episodes is None else episodes
+        environments = self.environments(min(batch, count))
+        training = model.training
+        model.eval()
+        try:
+            act = Actor(Agent(model), environments.count, config.greedy, seed_from("actions", split, seed))
+            played = play(act, environments, count, seed_from("episodes", split, seed) % 2**31)
+        finally:
+            model.train(training)
+            environments.close()
+        low, high = bootstrap_interval(played.returns, seed=0)
+        return {
+            "return": played.returns.mean().item(),
+            "return_low": low,
+            "return_high": high,
+            "length": played.lengths.double().mean().item(),
+            "ticks": float(model.config.ticks),
+            "episodes": count,
+        }
+
+    def watch(self, model: ContinuousThoughtMachine, seed: int) -> WatchedEpisode:
+        """Lets a model act for an episode, drawn and with what it thought.
+
+        Args:
+            model: the machine, in evaluation mode.
+            seed: of the episode.
+
+        Raises:
+            ConfigError: if the environment cannot be drawn.
+            RunError: if it fails.
+        """
+        act = WatchedActor(Agent(model), 1, self.config.greedy, seed_from("actions", "watched", seed))
+        moments = list(watch(act, self.config.environment, seed))
+        logits = torch.cat(act.numbers)  # (S, numbers)
+        return WatchedEpisode(
+            frames=[moment.frame for moment in moments],
+            actions=torch.stack([moment.action for moment in moments]),
+            probabilities=None if model.config.readout.continuous else logits.softmax(-1),  # ty: ignore
+            rewards=torch.tensor([moment.reward for moment in moments]),
+            values=torch.cat(act.values),
+            certainty=model.readout.certainty(torch.cat([logits, torch.cat(act.values).unsqueeze(-1)], dim=-1)),
+            activity=torch.cat(act.activity),
+        )
+
+    def animate(self, episode: WatchedEpisode) -> "Iterator[np.ndarray]":
+        """Frames (H, W, 3) of an episode."""
+        from ctm.tasks.control.figures import episode_frames
+
+        return episode_frames(episode)
+
+    def figures(self, episode: WatchedEpisode) -> "Iterator[tuple[str, Figure]]":
+        """Named pictures of an episode."""
+        from ctm.tasks.control.figures import episode_picture
+
+        yield "episode", episode_picture(episode)
+
+
+def _seeing(model: MachineConfig, seen: Observations) -> tuple[Any, ObserverConfig]:
+    """A backbone for what is seen, the model's own if it takes that, and an observer of its features."""
+    suitable: Any = {
+        "vector": GatedPerceptron.Config(),
+        "grid": GridCells.Config(),
+        "picture": ConvNet.Config((32, 64), (True, True)),
+    }[seen.kind]
+    own = seen.kind == {"perceptron": "vector", "minigrid": "grid"}.get(model.backbone.kind or "", "picture")
+    adapted = model.backbone.adapted(seen.shape) if own else None
+    backbone = suitable.adapted(seen.shape) if adapted is None else adapted
+    if backbone.dimensions == 0:
+        return backbone, Direct.Config()
+    if isinstance(model.observer, Direct.Config):
+        cells = seen.shape[0] * seen.shape[1] if seen.kind == "grid" else None
+        return backbone, Pooling.Config(cells)
+    return backbone, model.observer
