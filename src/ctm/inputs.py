@@ -106,3 +106,10 @@ def tree_map(function: Callable[..., Any], first: Any, *others: Any) -> Any:
         return None if first is None else function(first, *others)
     parts = [tree_map(function, *parts) for parts in zip(first, *others, strict=True)]
     return tuple(parts) if type(first) is tuple else type(first)(*parts)
+
+
+def tree_leaves(tree: Any) -> list[Tensor]:
+    """The tensors of nested tuples, in order."""
+    if tree is None or isinstance(tree, Tensor):
+        return [] if tree is None else [tree]
+    return [leaf for part in tree for leaf in tree_leaves(part)]

@@ -17,7 +17,7 @@ class Unrolled(nn.Module):
     """The steps of an agent in B environments, one after the other.
 
     Observations of all steps pass through the backbone together, weights are laid out once, what they add to the
-    gradients of a step is summed once for all steps, and actor and critic read all steps together. The numbers are those
+    gradients is summed once for all steps, and actor and critic read all steps together. The numbers are those
     of calling the agent at every step.
 
     Args:

@@ -1,12 +1,12 @@
 """Learning by acting: proximal policy optimisation over whole sequences (Schulman et al. 2017; appendix G.6)."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ctm.control.advantages import generalised_advantages
 from ctm.control.agent import Agent
@@ -15,11 +15,10 @@ from ctm.control.reward_scale import RewardScale
 from ctm.control.rollouts import Rollout, Rollouts
 from ctm.control.unrolled import Unrolled
 from ctm.errors import ConfigError
-from ctm.inputs import tree_map
+from ctm.inputs import tree_leaves, tree_map
 from ctm.machine import MachineConfig
 from ctm.randomness import generator, seed_from
 from ctm.tasks.base import BaseTaskConfig, Split
-from ctm.training.checkpoint import Checkpoint
 from ctm.training.config import Experiment, LearningConfig
 from ctm.training.devices import reduced
 from ctm.training.trainer import Trainer
@@ -181,15 +180,12 @@ class PPOTrainer(Trainer):
     def tensors(self) -> dict[str, Tensor]:
         return super().tensors() | {name: self._of_all(tensor) for name, tensor in self._life().items()}
 
-    def restore(self, checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
-        super().restore(checkpoint, state)
-        found = checkpoint.tensors("training.safetensors", self.tensors())
-        life = {name: found[name][self._rank] for name in self._life()}
+    def take_up(self, tensors: Mapping[str, Tensor]) -> None:
+        life = {name: tensor[self._rank] for name, tensor in tensors.items() if name.startswith("rollouts.")}
         rollouts, device = self._rollouts, self.fabric.device
         rollouts.started, rollouts.over = life["rollouts.started"], life["rollouts.over"]
-        leaves, spec = tree_flatten(rollouts.state)
-        restored = [life[f"rollouts.state.{number}"].to(device) for number in range(len(leaves))]
-        rollouts.state = tree_unflatten(restored, spec)
+        numbers = itertools.count()
+        rollouts.state = tree_map(lambda _: life[f"rollouts.state.{next(numbers)}"].to(device), rollouts.state)
         if rollouts.scale is not None:
             rollouts.scale.returns = life["rollouts.scale.returns"]
             rollouts.scale.statistics = life["rollouts.scale.statistics"]
@@ -215,7 +211,7 @@ class PPOTrainer(Trainer):
         spaces, count = rollouts.environments.spaces, rollouts.environments.count
         steps = self.config.restart_every * self.config.steps
         actions = torch.zeros(steps, count, *spaces.actions.shape, dtype=spaces.actions.dtype)
-        observations = torch.zeros(count, *spaces.observations.shape, dtype=spaces.observations.dtype)
+        observations = torch.zeros(count, *spaces.observations.shape)
         drained = torch.tensor(0)
         if self._since_restart:
             state = rollouts.environments.state()
@@ -223,7 +219,7 @@ class PPOTrainer(Trainer):
             observations, drained = state["observations"], state["drained"]
         life = {"actions": actions, "observations": observations, "drained": drained}
         life |= {"started": rollouts.started, "over": rollouts.over}
-        life |= {f"state.{number}": leaf for number, leaf in enumerate(tree_flatten(rollouts.state)[0])}
+        life |= {f"state.{number}": leaf for number, leaf in enumerate(tree_leaves(rollouts.state))}
         if rollouts.scale is not None:
             life |= {"scale.returns": rollouts.scale.returns, "scale.statistics": rollouts.scale.statistics}
         return {f"rollouts.{name}": tensor for name, tensor in life.items()}

@@ -150,3 +150,7 @@ class Trainer(ABC):
         except (KeyError, RuntimeError):  # PyTorch's answer to a loss scaler's state that is not one
             raise RunError(f"{checkpoint.path / 'state.json'}: scaler does not fit training.precision") from None
         self.iteration = state["iteration"]
+        self.take_up(tensors)
+
+    def take_up(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027
+        """Takes up what a way to learn has added to `tensors`, after everything else is restored."""

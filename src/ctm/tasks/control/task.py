@@ -74,7 +74,7 @@ class Control:
 
         def example(self, batch: int) -> Inputs:
             seen = self.environment.spaces().observations
-            return torch.zeros(batch, *seen.shape, dtype=seen.dtype)
+            return torch.zeros(batch, *seen.shape, dtype=torch.int64 if seen.kind == "grid" else torch.float32)
 
         def build(self) -> "Control":
             return Control(self)
