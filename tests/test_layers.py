@@ -49,6 +49,8 @@ def test_parts_know_neither_the_machine_nor_what_uses_it():
         "synapses",
         "neurons",
         "synchronization",
+        "windowed",
+        "gated",
         "pairings",
         "positions",
     )
