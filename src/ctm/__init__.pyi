@@ -1,5 +1,6 @@
 from . import analysis as analysis
 from . import baselines as baselines
+from . import control as control
 from . import literal as literal
 from . import losses as losses
 from . import recipes as recipes
@@ -22,6 +23,7 @@ from .backbones import TokenEmbedding as TokenEmbedding
 from .comparison.rows import results as results
 from .backbones import wrap as wrap
 from .config import Config as Config
+from .control import Agent as Agent
 from .cores import Core as Core
 from .cores import CoreConfig as CoreConfig
 from .cores import FeedForwardCore as FeedForwardCore
