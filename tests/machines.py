@@ -20,7 +20,11 @@ def pairings(draw: st.DrawFn) -> ctm.Config:
 
 
 def representations() -> st.SearchStrategy:
-    return st.one_of(st.builds(ctm.Synchronization.Config, pairings()), st.just(ctm.Snapshot.Config()))
+    return st.one_of(
+        st.builds(ctm.Synchronization.Config, pairings()),
+        st.builds(ctm.WindowedSynchronization.Config, pairings(), st.integers(1, 4)),
+        st.just(ctm.Snapshot.Config()),
+    )
 
 
 def synapses(dropout: st.SearchStrategy[float]) -> st.SearchStrategy:
@@ -49,9 +53,20 @@ def cores(draw: st.DrawFn, dropout: st.SearchStrategy[float]) -> ctm.Config:
     return draw(st.one_of(own, own, others))
 
 
+CLASSES = st.builds(ctm.ClassReadout.Config, st.integers(2, 4), st.sampled_from([(), (3,), (2, 2)]))
+
+
+def readouts() -> st.SearchStrategy:
+    """Of every kind."""
+    actors = st.builds(ctm.ActorCritic.Config, st.integers(2, 3), st.booleans(), st.integers(1, 5))
+    return st.one_of(CLASSES, actors)
+
+
 @st.composite
-def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = None) -> ctm.MachineConfig:
-    """Configurations over all kinds of parts, small enough to think in milliseconds."""
+def machine_configs(
+    draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = None, readout: st.SearchStrategy = CLASSES
+) -> ctm.MachineConfig:
+    """Configurations over all kinds of parts, small enough to think in milliseconds; they answer with classes."""
     dropout = st.just(0.0) if dropout is None else dropout
     observers = (
         (ctm.TokenEmbedding.Config(6), ctm.RotationalPositions.Config(1)),
@@ -65,6 +80,8 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
         (ctm.PerFrame.Config(ctm.ConvNet.Config((6,), (True,))), ctm.NoPositions()),
         (ctm.ConvNet.Config((5, 6), (True, False), dimensions=1), ctm.RotationalPositions.Config(1)),
         (ctm.FeatureTokens.Config(7, 6), ctm.NoPositions()),
+        (ctm.GatedPerceptron.Config(7, 6), None),
+        (ctm.GridCells.Config(6, view=3), ctm.NoPositions()),
     )
     backbone, positions = draw(st.sampled_from(observers))
     heads = draw(st.sampled_from([1, 2, 4]))
@@ -73,8 +90,9 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
     elif isinstance(backbone, ctm.PerFrame.Config):
         look = ctm.CrossAttention.Config(8, heads, dropout=draw(dropout))
         observer = ctm.Scheduled.Config(look, repeats=draw(st.integers(1, 2)), projected=draw(st.booleans()))
-    elif isinstance(backbone, ctm.Identity.Config) and draw(st.booleans()):
-        observer = draw(st.sampled_from([ctm.Pooling.Config(), ctm.Pooling.Config(cells=12)]))
+    elif isinstance(backbone, ctm.Identity.Config | ctm.GridCells.Config) and draw(st.booleans()):
+        cells = 12 if isinstance(backbone, ctm.Identity.Config) else 9
+        observer = draw(st.sampled_from([ctm.Pooling.Config(), ctm.Pooling.Config(cells)]))
     else:
         observer = ctm.CrossAttention.Config(8, heads, positions, draw(dropout))
     return ctm.MachineConfig(
@@ -84,7 +102,7 @@ def machine_configs(draw: st.DrawFn, dropout: st.SearchStrategy[float] | None = 
         core=draw(cores(dropout)),
         action=draw(representations()) if observer.uses_query else ctm.NoRepresentation.Config(),
         output=draw(representations()),
-        readout=ctm.ClassReadout.Config(draw(st.integers(2, 4)), draw(st.sampled_from([(), (3,), (2, 2)]))),
+        readout=draw(readout),
         seed=draw(st.integers(0, 3)),
     )
 
@@ -106,8 +124,10 @@ def inputs_for(config: ctm.MachineConfig, batch: int) -> Inputs:
         return torch.randint(2, (batch, 7)) * 2.0 - 1
     if isinstance(config.backbone, ctm.ConvNet.Config):
         return torch.randn(batch, 1, *(8, 6)[: config.backbone.dimensions])
-    if isinstance(config.backbone, ctm.FeatureTokens.Config):
+    if isinstance(config.backbone, ctm.FeatureTokens.Config | ctm.GatedPerceptron.Config):
         return torch.randn(batch, 7)
+    if isinstance(config.backbone, ctm.GridCells.Config):
+        return torch.stack([torch.randint(count, (batch, 3, 3)) for count in (11, 6, 3)], dim=-1)
     return torch.randn(batch, 6, *(3, 4)[: config.backbone.dimensions])
 
 

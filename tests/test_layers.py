@@ -49,6 +49,8 @@ def test_parts_know_neither_the_machine_nor_what_uses_it():
         "synapses",
         "neurons",
         "synchronization",
+        "windowed",
+        "gated",
         "pairings",
         "positions",
     )
@@ -56,8 +58,8 @@ def test_parts_know_neither_the_machine_nor_what_uses_it():
         assert not [name for name in imports(module) if part_of(name, *LAYERS[1:], "tasks", "analysis")], module
 
 
-def test_analysis_knows_no_task_and_no_run():
-    for module in filter(lambda module: part_of(module, "analysis"), GRAPH.modules):
+def test_analysis_and_control_know_no_task_and_no_run():
+    for module in filter(lambda module: part_of(module, "analysis", "control"), GRAPH.modules):
         assert not [name for name in imports(module) if part_of(name, "tasks", "training", "comparison", "cli")], module
 
 

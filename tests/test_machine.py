@@ -16,10 +16,9 @@ from torch.utils import _pytree as pytree
 import ctm
 from ctm import ConfigError
 from ctm.baselines import feed_forward
-from ctm.certainty import certainty
 from ctm.inputs import slice_batch
 from ctm.registry import model_config
-from machines import doubled, inputs_for, machine_configs, perturbed, shows_in_turn
+from machines import doubled, inputs_for, machine_configs, perturbed, readouts, shows_in_turn
 
 SIGNS = torch.tensor([[1.0, -1, -1, 1, 1, 1, -1, 1, -1], [-1.0, -1, 1, 1, -1, 1, 1, 1, 1]])
 
@@ -65,14 +64,15 @@ def test_published_shapes_of_answers():
         assert (*readout.answer, readout.classes) == shape
 
 
-@given(config=machine_configs(), batch=st.integers(1, 3), ticks=st.integers(1, 4))
+@given(config=machine_configs(readout=readouts()), batch=st.integers(1, 3), ticks=st.integers(1, 4))
 def test_shapes_of_thoughts_and_records(config, batch, ticks):
-    thoughts = config.build().eval()(inputs_for(config, batch), ticks=ticks, record=True)
+    model = config.build().eval()
+    thoughts = model(inputs_for(config, batch), ticks=ticks, record=True)
     neurons, record = config.core.neurons, thoughts.recorded
     assert thoughts.ticks == ticks
-    assert thoughts.logits.shape == (batch, ticks, *config.readout.answer, config.readout.classes)
+    assert thoughts.logits.shape == (batch, ticks, *config.readout.shape)
     assert thoughts.certainty.shape == (batch, ticks)
-    assert torch.equal(thoughts.certainty, certainty(thoughts.logits, len(config.readout.answer)))
+    assert torch.equal(thoughts.certainty, model.readout.certainty(thoughts.logits))
     assert record.post_activations.shape == (batch, ticks, neurons)
     assert (record.pre_activations is None) == (not isinstance(config.core, ctm.NeuronCore.Config))
     assert record.pre_activations is None or record.pre_activations.shape == (batch, ticks, neurons)

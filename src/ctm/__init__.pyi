@@ -1,5 +1,6 @@
 from . import analysis as analysis
 from . import baselines as baselines
+from . import control as control
 from . import literal as literal
 from . import losses as losses
 from . import recipes as recipes
@@ -10,6 +11,8 @@ from . import training as training
 from .backbones import BackboneConfig as BackboneConfig
 from .backbones import ConvNet as ConvNet
 from .backbones import FeatureTokens as FeatureTokens
+from .backbones import GatedPerceptron as GatedPerceptron
+from .backbones import GridCells as GridCells
 from .backbones import Identity as Identity
 from .backbones import ModuleBackbone as ModuleBackbone
 from .backbones import PerFrame as PerFrame
@@ -20,6 +23,7 @@ from .backbones import TokenEmbedding as TokenEmbedding
 from .comparison.rows import results as results
 from .backbones import wrap as wrap
 from .config import Config as Config
+from .control import Agent as Agent
 from .cores import Core as Core
 from .cores import CoreConfig as CoreConfig
 from .cores import FeedForwardCore as FeedForwardCore
@@ -70,6 +74,7 @@ from .positions import FourierPositions as FourierPositions
 from .positions import NoPositions as NoPositions
 from .positions import PositionConfig as PositionConfig
 from .positions import RotationalPositions as RotationalPositions
+from .readouts import ActorCritic as ActorCritic
 from .readouts import ClassReadout as ClassReadout
 from .readouts import Readout as Readout
 from .readouts import ReadoutConfig as ReadoutConfig
@@ -98,5 +103,6 @@ from .training import Experiment as Experiment
 from .training import Run as Run
 from .training import TrainingConfig as TrainingConfig
 from .training import train as train
+from .windowed import WindowedSynchronization as WindowedSynchronization
 
 __version__: str

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ctm import windowed
 from ctm.cores.lstm import LSTMCore, LSTMState
 from ctm.cores.memoryless import FeedForwardCore, MemorylessState, SynapseCore
 from ctm.cores.neuron import NeuronCore, NeuronState
@@ -30,6 +31,7 @@ from ctm.readouts import ClassReadout, Readout
 from ctm.synapses import SynapseMLP, SynapseUNet
 from ctm.synchronization import MAXIMUM_DECAY, Synchronization, SynchronizationState, within_bounds
 from ctm.thoughts import Record, Thoughts
+from ctm.windowed import WindowedSynchronization
 
 
 def from_model(model: ContinuousThoughtMachine) -> "LiteralMachine":
@@ -199,15 +201,22 @@ def certainty(readout: Any, logits: Tensor) -> Tensor:
 
 def accumulate(part: Any, state: Any, z: Tensor) -> Any:
     """Appendix H, one tick, for every sample by itself."""
-    if type(part) is not Synchronization:
+    if type(part) not in (Synchronization, WindowedSynchronization):
         return part.step(state, z, part.prepare())
-    forget = torch.exp(-within_bounds(part.decay, 0.0, MAXIMUM_DECAY)).expand(len(z), -1)  # (B, P)
     product = z[:, part.left] * z[:, part.right]  # (B, P)
+    if isinstance(part, WindowedSynchronization):
+        return torch.cat([state[:, :, 1:], product.unsqueeze(-1)], dim=-1)
+    forget = torch.exp(-within_bounds(part.decay, 0.0, MAXIMUM_DECAY)).expand(len(z), -1)  # (B, P)
     return SynchronizationState(forget * state.numerator + product, forget * state.normaliser + 1)
 
 
 def synchronization(part: Any, state: Any) -> Any:
-    """Equation 10."""
+    """Equation 10; over a window, entry by entry."""
+    if type(part) is WindowedSynchronization:
+        rate = within_bounds(part.decay, 0.0, windowed.MAXIMUM_DECAY)  # (P,)
+        weights = [torch.exp(-rate * age) for age in range(state.shape[-1])]
+        products = [weight * state[:, :, -1 - age] for age, weight in enumerate(weights)]
+        return torch.stack(products).sum(0) / torch.sqrt(torch.stack(weights).sum(0))
     if type(part) is not Synchronization:
         return part.read(state)
     return state.numerator / torch.sqrt(state.normaliser)

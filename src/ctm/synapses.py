@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
+from ctm.gated import gated_blocks
 from ctm.kernels.deferred import shared
 
 Connect = Callable[[Tensor], Tensor]
@@ -50,11 +51,7 @@ class SynapseMLP(nn.Sequential):
             return SynapseMLP(self, observed, neurons)
 
     def __init__(self, config: "SynapseMLP.Config", observed: int, neurons: int) -> None:
-        super().__init__(nn.Dropout(config.dropout))
-        width = observed + neurons
-        for _ in range(config.blocks):
-            self.extend([nn.Linear(width, 2 * neurons), nn.GLU(), nn.LayerNorm(neurons)])
-            width = neurons
+        super().__init__(nn.Dropout(config.dropout), *gated_blocks(observed + neurons, neurons, config.blocks))
 
     def prepare(self) -> Connect:
         """The synapses for use at every tick of a pass."""

@@ -57,15 +57,23 @@ class Representation(nn.Module):
         raise NotImplementedError
 
 
-class SynchronizationState(NamedTuple):
-    """The two running sums of appendix H, eq. 15 to 17."""
+@dataclass(frozen=True)
+class PairedConfig(RepresentationConfig):
+    """Base of the representations of neuron pairs."""
 
-    numerator: Tensor  # alpha (B, P): decayed sum of products z_i z_j
-    normaliser: Tensor  # beta (1, P): decayed count of ticks; does not depend on the data
+    pairing: Pairing
+    """Which pairs of neurons are compared."""
+
+    @property
+    def exclusive_neurons(self) -> int:
+        return self.pairing.exclusive_neurons
+
+    def size(self, neurons: int) -> int:
+        return self.pairing.count
 
 
-class Synchronization(Representation):
-    """Decayed inner products of neuron pairs over all ticks so far, updated recursively (eq. 10, appendix H).
+class PairedRepresentation(Representation):
+    """Base of the representations of neuron pairs, each of which forgets at a rate of its own.
 
     Args:
         config: which pairs.
@@ -78,33 +86,38 @@ class Synchronization(Representation):
         left, right: (P,) the neurons of each pair; buffers, fixed for life.
     """
 
-    @dataclass(frozen=True)
-    class Config(RepresentationConfig, kind="synchronization"):
-        """Synchronization of chosen neuron pairs."""
-
-        pairing: Pairing
-        """Which pairs of neurons are compared."""
-
-        @property
-        def exclusive_neurons(self) -> int:
-            return self.pairing.exclusive_neurons
-
-        def size(self, neurons: int) -> int:
-            return self.pairing.count
-
-        def build(self, neurons: int, role: Role, generator: Generator) -> "Synchronization":
-            return Synchronization(self, neurons, role, generator)
-
     left: Tensor
     right: Tensor
 
-    def __init__(self, config: "Synchronization.Config", neurons: int, role: Role, generator: Generator) -> None:
+    def __init__(self, config: PairedConfig, neurons: int, role: Role, generator: Generator) -> None:
         super().__init__()
         self.size = config.pairing.count
         self.decay = nn.Parameter(torch.zeros(self.size))
         left, right = config.pairing.draw(neurons, role, generator)
         self.register_buffer("left", left)
         self.register_buffer("right", right)
+
+    def product(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B P"]:
+        """z_i z_j, in float32 at least: sums over many ticks must not lose small terms."""
+        return _Products.apply(at_least_float32(z).t(), self.left, self.right).t()
+
+
+class SynchronizationState(NamedTuple):
+    """The two running sums of appendix H, eq. 15 to 17."""
+
+    numerator: Tensor  # alpha (B, P): decayed sum of products z_i z_j
+    normaliser: Tensor  # beta (1, P): decayed count of ticks; does not depend on the data
+
+
+class Synchronization(PairedRepresentation):
+    """Decayed inner products of neuron pairs over all ticks so far, updated recursively (eq. 10, appendix H)."""
+
+    @dataclass(frozen=True)
+    class Config(PairedConfig, kind="synchronization"):
+        """Synchronization of chosen neuron pairs."""
+
+        def build(self, neurons: int, role: Role, generator: Generator) -> "Synchronization":
+            return Synchronization(self, neurons, role, generator)
 
     def prepare(self) -> Float[Tensor, " P"]:
         """The factor exp(-r) by which every pair forgets at each tick."""
@@ -113,21 +126,17 @@ class Synchronization(Representation):
     def start(self, z: Float[Tensor, "B D"]) -> SynchronizationState:
         """The state when z^1 is all there has been."""
         # the present counts exp(-0 r) = 1: so r takes part, with a gradient of 0, in a pass of a single tick too
-        return SynchronizationState(self._product(z), torch.exp(0 * -at_least_float32(self.decay)).unsqueeze(0))
+        return SynchronizationState(self.product(z), torch.exp(0 * -at_least_float32(self.decay)).unsqueeze(0))
 
     def step(
         self, state: SynchronizationState, z: Float[Tensor, "B D"], prepared: Float[Tensor, " P"]
     ) -> SynchronizationState:
         """Takes in the post-activations of one more tick."""
-        return SynchronizationState(prepared * state.numerator + self._product(z), prepared * state.normaliser + 1)
+        return SynchronizationState(prepared * state.numerator + self.product(z), prepared * state.normaliser + 1)
 
     def read(self, state: SynchronizationState) -> Float[Tensor, "B P"]:
         """S_ij of eq. 10."""
         return state.numerator / state.normaliser.sqrt()
-
-    def _product(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B P"]:
-        """z_i z_j, in float32 at least: sums over many ticks must not lose small terms."""
-        return _Products.apply(at_least_float32(z).t(), self.left, self.right).t()
 
 
 class Snapshot(Representation):

@@ -22,7 +22,7 @@ def test_a_rollout_is_what_the_agent_saw_did_and_expected():
         with torch.no_grad():
             numbers, values = Unrolled(life.agent)(rollout.observations, rollout.started, rollout.state)
         policy = life.agent.policy(numbers)
-        torch.testing.assert_close(policy.log_probability(rollout.actions), rollout.log_probabilities)
+        torch.testing.assert_close(policy.log_prob(rollout.actions), rollout.log_probabilities)
         torch.testing.assert_close(values, rollout.values[:-1])
     torch.testing.assert_close(first.values[-1], second.values[0])  # the weights have not changed meanwhile
 

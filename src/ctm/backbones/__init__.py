@@ -3,8 +3,10 @@
 from ctm.backbones.base import BackboneConfig, Identity
 from ctm.backbones.conv_net import ConvNet
 from ctm.backbones.features import FeatureTokens
+from ctm.backbones.grid_cells import GridCells
 from ctm.backbones.module import ModuleBackbone, wrap
 from ctm.backbones.per_frame import PerFrame
+from ctm.backbones.perceptron import GatedPerceptron
 from ctm.backbones.pretrained import without_published_weights
 from ctm.backbones.pretrained_resnet import PretrainedResNet
 from ctm.backbones.pretrained_timm import PretrainedTimm
@@ -15,6 +17,8 @@ __all__ = [
     "BackboneConfig",
     "ConvNet",
     "FeatureTokens",
+    "GatedPerceptron",
+    "GridCells",
     "Identity",
     "ModuleBackbone",
     "PerFrame",

@@ -1,6 +1,23 @@
-"""Acting in environments: batches of Gymnasium environments as tensors, and whole episodes of them."""
+"""Machines that act in environments (appendix G.6): agents and their policies, environments as tensors, whole episodes."""
 
+from ctm.control.agent import Agent
 from ctm.control.environments import EnvironmentConfig, Environments, Episodes, Step
+from ctm.control.models import control_lstm, control_machine
+from ctm.control.policies import Policy, policy, sample
 from ctm.control.spaces import Actions, Observations, Spaces
 
-__all__ = ["Actions", "EnvironmentConfig", "Environments", "Episodes", "Observations", "Spaces", "Step"]
+__all__ = [
+    "Actions",
+    "Agent",
+    "EnvironmentConfig",
+    "Environments",
+    "Episodes",
+    "Observations",
+    "Policy",
+    "Spaces",
+    "Step",
+    "control_lstm",
+    "control_machine",
+    "policy",
+    "sample",
+]

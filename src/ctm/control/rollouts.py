@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from ctm.control.agent import Agent
 from ctm.control.environments import Environments, Episodes
+from ctm.control.policies import sample
 from ctm.control.reward_scale import RewardScale
 from ctm.control.unrolled import Acting
 from ctm.inputs import tree_map
@@ -81,14 +82,14 @@ class Rollouts:
         for _ in range(steps):
             seen = self.environments.observations
             numbers, value = acting.observe(seen.to(device), self.started)
-            policy = self.agent.policy(numbers.float().cpu())
-            action = policy.draw(generator)
+            policy = self.agent.policy(numbers.cpu())
+            action = sample(policy, generator)
             step = self.environments.step(action)
             ended, counts = step.terminated | step.truncated, ~self.over
             rewards = step.rewards if self.scale is None else self.scale(step.rewards, ended, counts)
             rows.append(
                 (
-                    *(seen, self.started, counts, action, policy.log_probability(action)),
+                    *(seen, self.started, counts, action, policy.log_prob(action)),
                     *(rewards, step.terminated, step.truncated),
                 )
             )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ctm.control.agent import Agent
 from ctm.machine import Prepared, State
+from ctm.readouts import ActorCritic
 
 HISTORY = 16
 """Ticks whose histories share a buffer: more copy less, but each step at which an episode begins starts another one."""
@@ -51,7 +52,7 @@ class Unrolled(nn.Module):
                 state = agent.reset(state, begins.to(features.device))
             state = think(agent, state, machine.prepare_features(of_step, weights))
             representations.append(machine.output.read(state.output))  # (B, P)
-        return agent.split(machine.readout(torch.stack(representations)))
+        return ActorCritic.split(machine.readout(torch.stack(representations)))
 
 
 class Acting:
@@ -81,7 +82,7 @@ class Acting:
         agent, machine = self.agent, self.agent.machine
         state = agent.reset(self.state, started.to(observations.device)) if started.any() else self.state
         self.state = think(agent, state, machine.prepare(observations, weights=self._weights), self._on_tick)
-        return agent.split(machine.readout(machine.output.read(self.state.output)))
+        return ActorCritic.split(machine.readout(machine.output.read(self.state.output)))
 
 
 def think(agent: Agent, state: State, prepared: Prepared, on_tick: Callable[[State], object] | None = None) -> State:

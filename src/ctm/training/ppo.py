@@ -150,9 +150,9 @@ class PPOTrainer(Trainer):
         )
         state = tree_map(lambda tensor: tensor[rows.to(device)], rollout.state)
         numbers, values = self._model(observations, rollout.started[:, rows], state)
-        policy = self._agent.policy(numbers.float())
+        policy = self._agent.policy(numbers)
         terms = ppo_objective(
-            policy.log_probability(actions),
+            policy.log_prob(actions),
             policy.entropy(),
             values.float(),
             acted,

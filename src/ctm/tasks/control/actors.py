@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from ctm.control.agent import Agent
+from ctm.control.policies import sample
 from ctm.control.unrolled import Acting
 from ctm.kernels.precision import at_least_float32
 from ctm.machine import State
@@ -35,7 +36,7 @@ class Actor:
     def choose(self, numbers: Tensor, values: Tensor) -> Tensor:
         """The actions, given the numbers of the policies and the values."""
         policy = self.agent.policy(numbers)
-        return policy.likeliest() if self.greedy else policy.draw(self.source)
+        return policy.mode if self.greedy else sample(policy, self.source)
 
 
 class WatchedActor(Actor):
