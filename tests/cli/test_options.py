@@ -3,6 +3,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -179,6 +180,35 @@ def test_the_help_shows_the_parts_of_a_list_as_they_are_given(with_parts):
     assert "[default: '{kind: crop, padding: 2, border: zeros}']" in shown
     words = ["--task.augmentations", "{kind: crop, padding: 2, border: zeros}"]
     assert with_options(with_parts, words) == load_experiment(with_parts)
+
+
+def test_a_mapping_is_given_as_yaml_on_a_line(monkeypatch, tmp_path):
+    monkeypatch.setattr("ctm.config._MEMBERS", dict(_MEMBERS))
+
+    @dataclasses.dataclass(frozen=True)
+    class Tabled(ctm.LossConfig, kind="tabled_for_this_test"):
+        """A loss with a mapping."""
+
+        table: dict[str, Any] = dataclasses.field(default_factory=lambda: {"a": 1})
+        """Any."""
+
+        def __call__(self, thoughts, targets):
+            raise NotImplementedError
+
+    path, parity = tmp_path / "experiment.yaml", ctm.preset("parity/quick")
+    path.write_text(to_yaml(parity.replace(task=parity.task.replace(loss=Tabled()))))
+    option = "--task.loss.table"
+    assert with_options(str(path), [option, "{}"]).task.loss == Tabled({})
+    assert with_options(str(path), [option, "{b: [1, x], c: 0.5}"]).task.loss == Tabled({"b": [1, "x"], "c": 0.5})
+    assert with_options(str(path), []).task.loss == Tabled()
+    for value, message in (
+        ("3", f"{option[2:]} = 3: expected a mapping of text"),
+        ("{a", f"{option}: not YAML: while"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            with_options(str(path), [option, value])
+    training_app(str(path)).help_print([], console=Console(file=(stream := io.StringIO()), width=400))
+    assert "[default: '{a: 1}']" in stream.getvalue()
 
 
 def test_a_value_that_does_not_fit_the_field_of_the_other_kind_is_not_kept(monkeypatch):

@@ -9,7 +9,7 @@ from control.agents import machine
 from ctm.control.agent import Agent
 from ctm.control.rollouts import carried
 from ctm.control.unrolled import Acting, Unrolled
-from ctm.inputs import tree_leaves, tree_map
+from ctm.inputs import slice_batch, tree_leaves
 
 
 def built(core, ticks=2):
@@ -21,7 +21,7 @@ def walk(oracle, model, observations, started, state):
     """Step by step and environment by environment, as the paper has it: an episode begins with the learned start."""
     steps, count = started.shape
     numbers = [[] for _ in range(steps)]
-    states = [tree_map(lambda tensor: tensor[row : row + 1], state) for row in range(count)]
+    states = [slice_batch(state, row, row + 1) for row in range(count)]
     for step in range(steps):
         for row in range(count):
             before = model.start(1) if started[step, row] else states[row]

@@ -60,7 +60,7 @@ def test_lines_have_what_curves_need(tmp_path):
 
 
 def test_an_agent_learns_to_remember(tmp_path):
-    """What it saw three steps ago decides what is right now, so that an agent without a state has half of the rewards."""
+    """What it saw three steps ago decides what is right now, which without a state is a guess."""
     experiment = cartpole(
         iterations=40,
         environments=16,
@@ -155,5 +155,3 @@ def test_an_environment_that_is_not_deterministic_is_not_gone_on_with(tmp_path):
     save_file(tensors, file)
     with pytest.raises(RunError, match="CartPole-v1"):
         train(run.extended(3), quiet=True)
-
-

@@ -258,8 +258,9 @@ def settings_of(cls: type[Config], values: dict[str, Any], sections: dict[str, s
             made = settings_of(part, {} if value is MISSING else value)
             fields.append(_field(field.name, made, made(), helped.get(field.name), **section))
         else:
-            words = _OF_PARTS if item_class(hints[field.name]) else {}
-            fields.append(_field(field.name, hints[field.name], value, helped.get(field.name), **section, **words))
+            hint = hints[field.name]
+            words = _OF_PARTS if item_class(hint) else _OF_MAPPINGS if typing.get_origin(hint) is dict else {}
+            fields.append(_field(field.name, hint, value, helped.get(field.name), **section, **words))
     return _made(cls, fields)
 
 
@@ -287,10 +288,28 @@ _OF_PARTS: dict[str, Any] = {
 """How a list of parts is given on the command line."""
 
 
+def _read_mapping(_: Any, words: Sequence[Token]) -> Any:
+    """A mapping as YAML has it on a line, such as "{max_steps: 300}"."""
+    try:
+        return yaml.safe_load(words[0].value)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {' '.join(str(error).split())}") from None
+
+
+_OF_MAPPINGS: dict[str, Any] = {
+    "converter": _read_mapping,
+    "show_default": lambda mapping: f"'{yaml.safe_dump(mapping, default_flow_style=True, width=1000).strip()}'",
+    "n_tokens": 1,
+    "accepts_keys": False,
+}
+"""How a mapping is given on the command line."""
+
+
 def _field(name: str, hint: Any, default: Any, text: str | None, **others: Any) -> Any:
     if default is MISSING:
         text, others["show_default"] = f"{text} (to be given)", False
-    return name, Annotated[hint, Parameter(help=text, **others)], dataclasses.field(default=default)
+    given: dict[str, Any] = {"default_factory": lambda: default} if isinstance(default, dict) else {"default": default}
+    return name, Annotated[hint, Parameter(help=text, **others)], dataclasses.field(**given)
 
 
 def _made(cls: type[Config], fields: list[Any]) -> Any:

@@ -7,6 +7,7 @@ sees how an episode ended, and can say what it would have been worth had it not 
 
 import contextlib
 import difflib
+import os
 import traceback
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ RESERVED = (
     "render_mode",
 )
 """Keyword arguments of Gymnasium's functions that are no options of an environment."""
+SCREEN = "SDL_VIDEODRIVER"
+"""The environment variable that tells pygame where to draw."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +109,20 @@ class EnvironmentConfig(Config):
             raise ConfigError(f"mask = {self.mask}: expected numbers below {observations.shape[0]}, as {self.id} shows")
         return Spaces(observations, actions)
 
-    def make(self, render_mode: str | None = None) -> Any:
+    def make(self, drawn: bool = False) -> Any:
         """A single environment as Gymnasium makes it, with the options, the time limit and the repeated actions.
 
+        Args:
+            drawn: whether it shall draw itself.
+
         Raises:
-            ConfigError: if there is none, or it cannot be made.
+            ConfigError: if there is none, or it cannot be made, or drawn.
         """
         library, found = gymnasium(), self.specification()
-        rendering = {} if render_mode is None else {"render_mode": render_mode}
+        if drawn and "rgb_array" not in (modes := self.make().metadata.get("render_modes", [])):
+            known = f"only {', '.join(map(repr, modes))}" if modes else "none"
+            raise ConfigError(f"id = {self.id!r}: cannot be drawn: it has no render mode 'rgb_array', {known}")
+        rendering = {"render_mode": "rgb_array"} if drawn else {}
         try:
             environment = library.make(
                 found, self.time_limit, disable_env_checker=True, **rendering, **dict(self.options)
@@ -124,13 +133,13 @@ class EnvironmentConfig(Config):
             environment = library.wrappers.RepeatAction(environment, self.frame_skip)
         return environment
 
-    def build(self, count: int, render_mode: str | None = None) -> "Environments":
-        """Makes `count` environments.
+    def build(self, count: int, drawn: bool = False) -> "Environments":
+        """Makes `count` environments, which can be `drawn`.
 
         Raises:
-            ConfigError: if there is no such environment, or it cannot be made or used.
+            ConfigError: if there is no such environment, or it cannot be made, used or drawn.
         """
-        return Environments(self, count, render_mode)
+        return Environments(self, count, drawn)
 
 
 class Step(NamedTuple):
@@ -167,18 +176,19 @@ class Environments:
     Args:
         config: the environment.
         count: N, how many.
-        render_mode: how `render` shows them, as in Gymnasium; nothing for not at all.
+        drawn: whether `render` can draw them; they take their turns then.
 
     Raises:
-        ConfigError: if there is no such environment, or it cannot be made or used.
+        ConfigError: if there is no such environment, or it cannot be made, used or drawn.
     """
 
-    def __init__(self, config: EnvironmentConfig, count: int, render_mode: str | None = None) -> None:
+    def __init__(self, config: EnvironmentConfig, count: int, drawn: bool = False) -> None:
         if count < 1:
             raise ConfigError(f"count = {count}: expected at least 1")
         self.config, self.count, self.spaces = config, count, config.spaces()
-        vector = _together(config, count) if render_mode is None else None
-        self._vector = _in_turns(config, count, render_mode) if vector is None else vector
+        vector = None if drawn else _together(config, count)
+        self._vector = _in_turns(config, count, drawn) if vector is None else vector
+        self._masked = torch.tensor(config.mask, dtype=torch.int64)
         self._seed: int | None = None
 
     def reset(self, seed: int) -> Tensor:
@@ -219,8 +229,8 @@ class Environments:
         with self._blamed():
             observed, rewards, terminated, truncated, _ = self._vector.step(taken)
             self.observations = self._seen(observed)
-            rewards = torch.tensor(rewards, dtype=torch.float32)  # (N,)
-            terminated, truncated = torch.tensor(terminated), torch.tensor(truncated)  # (N,) bool, both
+            rewards = torch.from_numpy(np.array(rewards, np.float32))  # (N,)
+            terminated, truncated = (torch.from_numpy(np.array(ends, bool)) for ends in (terminated, truncated))  # (N,)
         self._actions.append(actions.detach().to("cpu", self.spaces.actions.dtype, copy=True))
         started, self._over = self._over, terminated | truncated
         self._returns += rewards
@@ -273,8 +283,8 @@ class Environments:
         self._finished, self._drained = [Episodes(*(part[drained:] for part in self.episodes()))], drained
 
     def render(self) -> tuple[np.ndarray, ...]:
-        """A picture (H, W, 3) of each environment, if its `render_mode` is "rgb_array"."""
-        with self._blamed():
+        """A picture (H, W, 3) uint8 of each environment, if they are `drawn`; no screen is needed."""
+        with self._blamed(), _no_screen():
             return self._vector.render()
 
     def close(self) -> None:
@@ -283,9 +293,7 @@ class Environments:
 
     def _seen(self, observed: Any) -> Tensor:
         observations = self.spaces.observations.tensor(np.asarray(observed))
-        if self.config.mask:
-            observations[:, list(self.config.mask)] = 0
-        return observations
+        return observations.index_fill_(1, self._masked, 0) if len(self._masked) else observations
 
     def _require_started(self) -> None:
         if self._seed is None:
@@ -319,11 +327,23 @@ def _together(config: EnvironmentConfig, count: int) -> Any:
     return None
 
 
-def _in_turns(config: EnvironmentConfig, count: int, render_mode: str | None) -> Any:
+def _in_turns(config: EnvironmentConfig, count: int, drawn: bool) -> Any:
     """The environments as one that steps one after the other."""
     library = gymnasium()
-    made = [lambda: readable(config.make(render_mode))] * count
+    made = [lambda: readable(config.make(drawn))] * count
     return library.vector.SyncVectorEnv(made, autoreset_mode=library.vector.AutoresetMode.NEXT_STEP)
+
+
+@contextlib.contextmanager
+def _no_screen() -> Generator[None, None, None]:
+    """What pygame begins to draw meanwhile goes to no window, and looks for none."""
+    chosen = os.environ.get(SCREEN)
+    os.environ.setdefault(SCREEN, "dummy")
+    try:
+        yield
+    finally:
+        if chosen is None:
+            del os.environ[SCREEN]
 
 
 def _told(error: BaseException) -> str:

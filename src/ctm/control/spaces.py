@@ -43,15 +43,15 @@ class Observations:
             "for pictures, or a Dict with such a Box as 'image' for the cells of a grid"
         )
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Whole numbers for grids, float32 for anything else."""
-        return torch.int64 if self.kind == "grid" else torch.float32
-
     def tensor(self, values: np.ndarray) -> Tensor:
-        """Observations (N, *shape) of what `readable` environments give; they share no memory with it."""
-        tensor = torch.tensor(values, dtype=self.dtype)
-        return tensor.movedim(-1, 1).div(255) if self.kind == "picture" else tensor
+        """Observations (N, *shape) of what `readable` environments give; they share no memory with it.
+
+        Returns:
+            int64 of grids, float32 of anything else.
+        """
+        dtype = np.int64 if self.kind == "grid" else np.float32
+        tensor = torch.from_numpy(np.array(values, dtype, order="C"))
+        return tensor.movedim(-1, 1) / 255 if self.kind == "picture" else tensor
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Actions:
             if np.isnan(values).any():
                 raise ValueError("actions: some are not a number")
             return np.clip(values, space.low, space.high).astype(space.dtype)
-        if ((values < 0) | (values >= self.count)).any():
+        if values.min() < 0 or values.max() >= self.count:
             raise ValueError(f"actions from {values.min()} to {values.max()}: expected 0 to {self.count - 1}")
         return values.astype(space.dtype) + space.start
 

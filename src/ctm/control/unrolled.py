@@ -1,6 +1,7 @@
 """An agent over many steps of its environments at once, as training needs it: what no step changes is done once."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -46,7 +47,7 @@ class Unrolled(nn.Module):
         agent, machine = self.agent, self.agent.machine
         features = machine.backbone(observations.flatten(0, 1)).unflatten(0, observations.shape[:2])  # (L, B, C, …)
         weights = machine.prepare_weights(max(HISTORY, machine.config.ticks))
-        representations = []
+        representations: list[Any] = []
         for of_step, begins in zip(features.unbind(), started.unbind(), strict=True):
             if begins.any():
                 state = agent.reset(state, begins.to(features.device))
