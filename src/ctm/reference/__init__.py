@@ -33,7 +33,8 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None, kind: str = 
             it follows from the training arguments of parity and mazes, and is one label otherwise.
         kind: which of the authors' models it is: "ctm", the one of parity, mazes and images, or their baselines for
             the same, "lstm" and "ff", the feed-forward one; "sort"; "qamnist" and "lstm-qamnist", which take
-            frames (B, n, 1, H, W) and parts of questions (B, m) with each repeated for all ticks at which it is shown.
+            frames (B, n, 1, H, W) and parts of questions (B, m) with each repeated for all ticks at which it is shown;
+            "rl" and "lstm-rl", their agents with actor and critic, which become the machine of a `ctm.Agent`.
 
     Returns:
         the model in evaluation mode, in float32.
@@ -71,12 +72,12 @@ def from_state_dict(
     """
     state_dict = _without_wrappers(state_dict)
     try:
-        machine, rules = translation(config, state_dict, kind)
+        found = translation(config, state_dict, kind)
     except ConfigError as error:
         raise CheckpointError(f"config: {error}") from None
     with torch.random.fork_rng(devices=[]):  # fresh weights, soon overwritten, leave no trace
-        model = machine.build()
-    model.load_state_dict(translate(state_dict, model.state_dict(), rules))
+        model = found.config.build()
+    model.load_state_dict(translate(state_dict, model.state_dict(), found.rules, found.unused))
     return model.eval()
 
 

@@ -1,5 +1,6 @@
 """The authors' models as configurations of ours: one function for each of their classes."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -7,7 +8,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ctm.backbones import BackboneConfig, ConvNet, Identity, PerFrame, ResNet, TokenEmbedding
+from ctm.backbones import (
+    BackboneConfig,
+    ConvNet,
+    GatedPerceptron,
+    GridCells,
+    Identity,
+    PerFrame,
+    ResNet,
+    TokenEmbedding,
+)
 from ctm.cores.base import CoreConfig
 from ctm.cores.lstm import LSTMCore
 from ctm.cores.memoryless import FeedForwardCore
@@ -19,11 +29,12 @@ from ctm.observers.fixed import Direct, Pooling
 from ctm.observers.scheduled import Scheduled
 from ctm.pairings import Dense, Pairing, RandomPairs, SemiDense
 from ctm.positions import FourierPositions, NoPositions, PositionConfig, RotationalPositions
-from ctm.readouts import ClassReadout
+from ctm.readouts import ActorCritic, ClassReadout
 from ctm.reference import names
 from ctm.reference.names import CheckpointError, Rule
 from ctm.synapses import SynapseConfig, SynapseMLP, SynapseUNet
 from ctm.synchronization import NoRepresentation, RepresentationConfig, Snapshot, Synchronization
+from ctm.windowed import WindowedSynchronization
 
 _SAME = {"deep_memory": "deep_nlms", "do_normalisation": "do_layernorm_nlm"}
 """Arguments that their training scripts call otherwise than their constructors."""
@@ -55,6 +66,8 @@ class Translation(NamedTuple):
     """The machine it is."""
     rules: tuple[Rule, ...]
     """Where its tensors are in their state dict."""
+    unused: tuple[str, ...] = ()
+    """Tensors of theirs that say nothing."""
 
     def their_name(self, ours: str) -> str:
         """What the authors call a parameter or buffer of ours."""
@@ -209,6 +222,55 @@ def _questions(
     )
 
 
+_AGENT = "recurrent_model"
+"""What their agents call the model between observation and actor."""
+
+
+def _rl(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`ContinuousThoughtMachineRL` and the agent around it."""
+    if arguments["neuron_select_type"] != "first-last":
+        raise arguments.unsupported("neuron_select_type", "first-last")
+    if arguments["synapse_depth"] != 1:
+        raise arguments.unsupported("synapse_depth", "1")
+    core = _core(arguments)
+    core = core.replace(synapses=SynapseMLP.Config(blocks=2, dropout=arguments["dropout"]))
+    output = WindowedSynchronization.Config(Dense(arguments["n_synch_out"]), window=core.memory)
+    rules = names.windowed_synchronization(core.neurons, output.window) + _CORE_RULES
+    found = _acting(arguments, state_dict, core, output, rules, (r"core\.synapses\.1\.weight", "synapses.1.weight"))
+    return found._replace(unused=(f"{_AGENT}.diagonal_mask_out",))
+
+
+def _lstm_rl(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation:
+    """`LSTMBaseline` of control and the agent around it: one cell."""
+    core, output = LSTMCore.Config(arguments["d_model"]), Snapshot.Config()
+    first = r"core\.lstm\.weight_ih_l0", "lstm_cell.weight_ih"
+    return _acting(arguments, state_dict, core, output, names.LSTM_CELL, first)
+
+
+def _acting(
+    arguments: _Arguments,
+    state_dict: Mapping[str, Tensor],
+    core: CoreConfig,
+    output: RepresentationConfig,
+    rules: tuple[Rule, ...],
+    first: tuple[str, str],
+) -> Translation:
+    """An agent, by its recurrence; `first` is our name and theirs of the weight that meets the features."""
+    width, places = arguments["d_input"], f"{_AGENT}.backbone.position_embedding.weight"
+    if places not in state_dict:
+        features = _sizes(state_dict, f"{_AGENT}.backbone.input_projector.1.weight")[1]
+        backbone, observer = GatedPerceptron.Config(features, width), Direct.Config()
+        rules = names.GATED_PERCEPTRON + rules
+    else:
+        backbone = GridCells.Config(width, view=math.isqrt(_sizes(state_dict, places)[0]))
+        observer = Pooling.Config(cells=backbone.view**2)
+        rules = (*names.GRID_CELLS, names.cells_seen(*first, backbone.view**2, width), *rules)
+    hidden, actions = (_sizes(state_dict, f"actor.{layer}.weight")[0] for layer in (0, 4))
+    readout = ActorCritic.Config(actions, hidden=hidden)
+    config = MachineConfig(arguments["iterations"], backbone, observer, core, output, readout)
+    return Translation(config, names.below(_AGENT, rules) + names.ACTOR_CRITIC)
+
+
 _KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {
     "ctm": _ctm,
     "sort": _sort,
@@ -216,6 +278,8 @@ _KINDS: dict[str, Callable[[_Arguments, Mapping[str, Tensor]], Translation]] = {
     "ff": _feed_forward,
     "qamnist": _qamnist,
     "lstm-qamnist": _lstm_qamnist,
+    "rl": _rl,
+    "lstm-rl": _lstm_rl,
 }
 
 
@@ -233,9 +297,15 @@ def _backbone(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> tuple[
 
 def _inputs_of(state_dict: Mapping[str, Tensor], name: str) -> int:
     """How many inputs a linear map or a convolution has, (out, in, …)."""
+    return _sizes(state_dict, name)[1]
+
+
+def _sizes(state_dict: Mapping[str, Tensor], name: str) -> tuple[int, int]:
+    """How many outputs and inputs a linear map or a convolution has, (out, in, …)."""
     if name not in state_dict or state_dict[name].dim() < 2:
-        raise CheckpointError(f"{name}: expected a weight (out, in, …), to see the number of its inputs")
-    return state_dict[name].shape[1]
+        raise CheckpointError(f"{name}: expected a weight (out, in, …), to see how many of them there are")
+    outputs, inputs, *_ = state_dict[name].shape
+    return outputs, inputs
 
 
 def _cross_attention(arguments: _Arguments) -> tuple[CrossAttention.Config, tuple[Rule, ...]]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ctm import windowed
 from ctm.backbones.resnet import published_name
 from ctm.errors import CTMError
 from ctm.pairings import upper_triangle
@@ -31,6 +32,10 @@ class Rule(NamedTuple):
     """From their tensor to ours; raises `ValueError` saying what it expected."""
     shape: Callable[[Shape], Shape] = lambda ours: ours
     """From our shape to theirs."""
+
+    def name(self, match: re.Match[str]) -> str:
+        """Their name, for a match of ours."""
+        return match.expand(self.theirs) if isinstance(self.theirs, str) else self.theirs(match)
 
 
 RESNET = (
@@ -138,6 +143,75 @@ FEED_FORWARD = (
 LINEAR_READOUT = (Rule(r"readout\.linear\.(\w+)", r"output_projector.0.\1"),)
 
 
+GATED_PERCEPTRON = (
+    Rule(r"backbone\.layers\.(\d+)\.(\w+)", lambda match: f"backbone.input_projector.{int(match[1]) + 1}.{match[2]}"),
+)
+
+GRID_CELLS = (
+    Rule(r"backbone\.symbols\.(object|state)\.weight", r"backbone.\1_embedding.weight"),
+    Rule(r"backbone\.symbols\.colour\.weight", "backbone.color_embedding.weight"),
+    Rule(r"backbone\.places\.weight", "backbone.position_embedding.weight"),
+    Rule(r"backbone\.layers\.(.+)", r"backbone.project_to_d_projection.\1"),
+)
+
+ACTOR_CRITIC = (Rule(r"readout\.(actor|critic)\.(.+)", r"\1.\2"),)
+
+
+def below(prefix: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The rules of a model of theirs that is part of another one."""
+
+    def prefixed(rule: Rule) -> Rule:
+        return rule._replace(theirs=lambda match: f"{prefix}.{rule.name(match)}")
+
+    return tuple(map(prefixed, rules))
+
+
+def cells_seen(ours: str, theirs: str, cells: int, width: int) -> Rule:
+    """A rule for weights (out, in) whose first inputs are the features of all cells: theirs cell by cell, ours channel
+    by channel.
+
+    Args:
+        ours, theirs: names.
+        cells: how many cells there are.
+        width: how many features each has.
+    """
+
+    def convert(weight: Tensor) -> Tensor:
+        seen, others = weight.tensor_split([cells * width], dim=1)
+        return torch.cat([seen.unflatten(1, (cells, width)).transpose(1, 2).flatten(1), others], dim=1)
+
+    return Rule(ours, theirs, convert)
+
+
+def windowed_synchronization(neurons: int, window: int) -> tuple[Rule, ...]:
+    """Rules for the synchronization of their agents, and for its start, of which z^1 is the newest column.
+
+    They store the indices of the first J neurons, and use the last J.
+
+    Args:
+        neurons: D.
+        window: M.
+    """
+
+    def last(side: int) -> Callable[[Tensor], Tensor]:
+        return lambda stored: upper_triangle(*2 * [torch.arange(neurons - len(stored), neurons)])[side]
+
+    def whole(ours: Shape) -> Shape:
+        return neurons, window
+
+    def chosen(pairs: Shape) -> Shape:
+        return (math.isqrt(2 * pairs[0]),)
+
+    maximum = windowed.MAXIMUM_DECAY
+    return (
+        Rule(r"core\.start_post_activations", "start_activated_trace", lambda trace: trace[:, -1], whole),
+        Rule(r"output\.start_window", "start_activated_trace", lambda trace: trace[:, :-1], whole),
+        Rule(r"output\.decay", "decay_params_out", lambda decay: decay.clamp(0, maximum)),
+        Rule(r"output\.left", "out_neuron_indices_left", last(0), chosen),
+        Rule(r"output\.right", "out_neuron_indices_right", last(1), chosen),
+    )
+
+
 def synchronization(ours: str, theirs: str, neurons: int, triangle: bool) -> tuple[Rule, ...]:
     """Rules for one of the two synchronizations.
 
@@ -174,22 +248,25 @@ def their_name(ours: str, rules: Iterable[Rule]) -> tuple[str, Rule]:
     """
     for rule in rules:
         if match := re.fullmatch(rule.ours, ours):
-            return match.expand(rule.theirs) if isinstance(rule.theirs, str) else rule.theirs(match), rule
+            return rule.name(match), rule
     raise KeyError(ours)
 
 
-def translate(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], rules: Iterable[Rule]) -> dict[str, Tensor]:
+def translate(
+    theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], rules: Iterable[Rule], unused: Iterable[str] = ()
+) -> dict[str, Tensor]:
     """Their tensors in our layout, under our names.
 
     Args:
         theirs: their state dict.
         ours: our state dict, for names and shapes.
         rules: how one becomes the other.
+        unused: names of theirs that say nothing.
 
     Raises:
         CheckpointError: unless every tensor of ours is there in the right shape, and no other.
     """
-    found, known, problems = {}, set(), []
+    found, known, problems = {}, set(unused), []
     for name, like in ours.items():
         source, rule = their_name(name, rules)
         known.add(source)
