@@ -53,6 +53,11 @@ def test_speed_names_what_can_be_measured() -> None:
         run("speed.py", "digit")
 
 
+def test_environments_have_a_line_each() -> None:
+    printed = run("environments.py", "--count", "2", "--steps", "2", "--repeats", "1")
+    assert re.findall(r"^\| (\w+).* \| [\d,]+ \|$", printed, re.M) == ["CartPole", "CartPole", "Acrobot", "FourRooms"]
+
+
 def test_growth_writes_numbers_and_pictures(tmp_path: Path) -> None:
     run("growth.py", "--ticks", "1", "2", "--neurons", "64", "--batch", "2", "--repeats", "1", "--out", str(tmp_path))
     report = json.loads((tmp_path / "growth.json").read_text())

@@ -4,7 +4,6 @@ import json
 import sys
 
 import gymnasium
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -20,6 +19,11 @@ from ctm.randomness import generator
 from plugin_files import write
 
 pytestmark = pytest.mark.usefixtures("registered")
+
+
+NUMBER = gymnasium.spaces.Box(0, 1, (1,))
+TWICE = gymnasium.wrappers.RepeatAction.wrapper_spec(num_repeats=2)
+"""What Gymnasium itself wraps an environment in."""
 
 
 def random_actions(environments, steps, seed=0):
@@ -104,16 +108,25 @@ def test_environments_that_are_computed_together_are_those_one_by_one(options):
 
 
 class Together(gymnasium.vector.VectorEnv):
-    """Environments that are computed together, with another way to begin new episodes."""
+    """Environments that are computed together in a way that cannot be used."""
 
-    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
-
-    def __init__(self, num_envs, max_episode_steps=9):
-        self.num_envs = num_envs
+    def __init__(self, num_envs, max_episode_steps, mode=AutoresetMode.NEXT_STEP, space=None):
+        self.num_envs, self.metadata, self.single_observation_space = num_envs, {"autoreset_mode": mode}, space
 
 
-def test_environments_that_begin_new_episodes_in_another_way_take_their_turns(registered):
-    gymnasium.registry["Dice-v0"].vector_entry_point = Together
+@pytest.mark.parametrize(
+    "specification",
+    [
+        {"vector_entry_point": lambda **given: Together(**given, mode=AutoresetMode.SAME_STEP, space=NUMBER)},
+        {"vector_entry_point": lambda **given: Together(**given, space=gymnasium.spaces.Discrete(2))},
+        {"vector_entry_point": Together, "additional_wrappers": (TWICE,)},
+    ],
+    ids=["new episodes in another way", "no vectors", "wrapped"],
+)
+def test_what_cannot_be_computed_together_takes_its_turns(specification):
+    specification = {"additional_wrappers": (), **specification}
+    for name, value in specification.items():
+        setattr(gymnasium.registry["Dice-v0"], name, value)
     assert same_as_one_by_one(EnvironmentConfig("Dice-v0"), count=2, steps=30, seed=0)
 
 
@@ -337,11 +350,3 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(monkeypatch, l
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ConfigError, match=rf"{library} .*pip install 'continuous-thought-machines\[control\]'"):
         EnvironmentConfig(name).spaces()
-
-
-def test_rewards_are_sums_of_many_digits():
-    """A sum of float32 would forget the small ones."""
-    environments = EnvironmentConfig("Pendulum-v1").build(1)
-    environments.reset(0)
-    rewards = [environments.step(torch.zeros(1, 1)).rewards.item() for _ in range(200)]
-    assert environments.episodes().returns.item() == pytest.approx(np.sum(rewards, dtype=np.float64), rel=1e-12)

@@ -7,7 +7,7 @@ def test_rewards_are_divided_by_the_deviation_of_all_discounted_returns():
     source = torch.Generator().manual_seed(0)
     scale, discount = RewardScale(3, 0.9), 0.9
     running, seen = [0.0] * 3, []
-    for step in range(40):
+    for _ in range(40):
         rewards = torch.randn(3, generator=source) * 5 + 2
         ended = torch.rand(3, generator=source) < 0.2
         counts = torch.rand(3, generator=source) < 0.8
@@ -19,9 +19,9 @@ def test_rewards_are_divided_by_the_deviation_of_all_discounted_returns():
                 seen.append(running[row])
             if ended[row]:
                 running[row] = 0.0
-        if step:
-            expected = rewards / (torch.tensor(seen, dtype=torch.float64).var(unbiased=False) + 1e-8).sqrt()
-            torch.testing.assert_close(found, expected.float())
+        mean = sum(seen) / (len(seen) + 1)
+        variance = (1 + mean**2 + sum((value - mean) ** 2 for value in seen)) / (len(seen) + 1)  # with one of 0 +- 1
+        torch.testing.assert_close(found, rewards / variance**0.5)
 
 
 def test_returns_do_not_go_on_over_the_end_of_an_episode():

@@ -86,7 +86,7 @@ class EnvironmentConfig(Config):
             close = difflib.get_close_matches(name, library.registry, n=3)
             known = f"did you mean {' or '.join(map(repr, close))}; " if close else ""
             own = "if it is one of your own, import the file or package that registers it first (--import)"
-            raise ConfigError(f"id = {self.id!r}: no such environment; {known}{own}")
+            raise ConfigError(f"environment.id = {self.id!r}: no such environment; {known}{own}")
         return library.registry[name]
 
     def spaces(self) -> Spaces:
@@ -100,13 +100,17 @@ class EnvironmentConfig(Config):
             observations = Observations.of(environment.observation_space)
             actions = Actions.of(environment.action_space)
         except ConfigError as error:
-            raise ConfigError(f"id = {self.id!r}: {error}") from None
+            raise ConfigError(f"environment.id = {self.id!r}: {error}") from None
         finally:
             environment.close()
         if self.mask and observations.kind != "vector":
-            raise ConfigError(f"mask = {self.mask}: expected none, since {self.id} shows a {observations.kind}")
+            raise ConfigError(
+                f"environment.mask = {self.mask}: expected none, since {self.id} shows a {observations.kind}"
+            )
         if max(self.mask, default=0) >= observations.shape[0]:
-            raise ConfigError(f"mask = {self.mask}: expected numbers below {observations.shape[0]}, as {self.id} shows")
+            raise ConfigError(
+                f"environment.mask = {self.mask}: expected numbers below {observations.shape[0]}, as {self.id} shows"
+            )
         return Spaces(observations, actions)
 
     def make(self, drawn: bool = False) -> Any:
@@ -121,14 +125,16 @@ class EnvironmentConfig(Config):
         library, found = gymnasium(), self.specification()
         if drawn and "rgb_array" not in (modes := self.make().metadata.get("render_modes", [])):
             known = f"only {', '.join(map(repr, modes))}" if modes else "none"
-            raise ConfigError(f"id = {self.id!r}: cannot be drawn: it has no render mode 'rgb_array', {known}")
+            raise ConfigError(
+                f"environment.id = {self.id!r}: cannot be drawn: it has no render mode 'rgb_array', {known}"
+            )
         rendering = {"render_mode": "rgb_array"} if drawn else {}
         try:
             environment = library.make(
                 found, self.time_limit, disable_env_checker=True, **rendering, **dict(self.options)
             )
         except Exception as error:  # its own, and whatever it imports
-            raise ConfigError(f"id = {self.id!r}: cannot be made ({_told(error)})") from error
+            raise ConfigError(f"environment.id = {self.id!r}: cannot be made ({_told(error)})") from error
         if self.frame_skip > 1:
             environment = library.wrappers.RepeatAction(environment, self.frame_skip)
         return environment
@@ -225,13 +231,14 @@ class Environments:
         self._require_started()
         if len(actions) != self.count:
             raise ValueError(f"actions for {len(actions)} environments: expected {self.count}")
+        actions = actions.detach().cpu()
         taken = self.spaces.actions.array(actions, self._vector.single_action_space)
         with self._blamed():
             observed, rewards, terminated, truncated, _ = self._vector.step(taken)
             self.observations = self._seen(observed)
             rewards = torch.from_numpy(np.array(rewards, np.float32))  # (N,)
             terminated, truncated = (torch.from_numpy(np.array(ends, bool)) for ends in (terminated, truncated))  # (N,)
-        self._actions.append(actions.detach().to("cpu", self.spaces.actions.dtype, copy=True))
+        self._actions.append(actions.to(self.spaces.actions.dtype, copy=True))
         started, self._over = self._over, terminated | truncated
         self._returns += rewards
         self._lengths += ~started
@@ -319,7 +326,9 @@ def _together(config: EnvironmentConfig, count: int) -> Any:
     try:
         vector = library.make_vec(found, count, "vector_entry_point", **limit, **dict(config.options))
     except Exception as error:  # its own, and whatever it imports
-        raise ConfigError(f"id = {config.id!r}: its vector entry point cannot be made ({_told(error)})") from error
+        raise ConfigError(
+            f"environment.id = {config.id!r}: its vector entry point cannot be made ({_told(error)})"
+        ) from error
     next_step = vector.metadata.get("autoreset_mode") == library.vector.AutoresetMode.NEXT_STEP
     if next_step and isinstance(vector.single_observation_space, library.spaces.Box):
         return vector

@@ -8,6 +8,9 @@ from torch import Tensor
 class RewardScale:
     """Divides rewards by the deviation of all discounted returns so far, those of all environments together.
 
+    The statistics begin as if there had been one return, with mean 0 and variance 1: the first rewards of many
+    environments are the same, and would be divided by nothing.
+
     Args:
         environments: B.
         discount: gamma.
@@ -20,7 +23,7 @@ class RewardScale:
     def __init__(self, environments: int, discount: float) -> None:
         self.discount = discount
         self.returns = torch.zeros(environments, dtype=torch.float64)
-        self.statistics = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+        self.statistics = torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64)
 
     def __call__(
         self, rewards: Float[Tensor, " B"], ended: Bool[Tensor, " B"], counts: Bool[Tensor, " B"]
@@ -35,7 +38,7 @@ class RewardScale:
         self.returns = self.returns * self.discount + rewards
         self._add(self.returns[counts])
         self.returns = self.returns.masked_fill(ended, 0)
-        return rewards / (self.statistics[2] + 1e-8).sqrt().to(rewards)
+        return rewards / self.statistics[2].sqrt().to(rewards)
 
     def _add(self, values: Float[Tensor, " n"]) -> None:
         """Takes more values into the statistics, all at once (Chan et al. 1979)."""

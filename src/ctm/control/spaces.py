@@ -92,7 +92,7 @@ class Actions:
         return torch.uint8 if self.count <= 256 else torch.int32
 
     def array(self, actions: Tensor, space: Any) -> np.ndarray:
-        """Actions (N, *shape) as an environment of that space takes them: numbers are clipped to its bounds.
+        """Actions (N, *shape) on the CPU as an environment of that space takes them: numbers are clipped to its bounds.
 
         Raises:
             ValueError: for actions of another shape or type, or that do not exist.
@@ -103,7 +103,7 @@ class Actions:
             raise ValueError(
                 f"actions of shape {tuple(actions.shape)} and {actions.dtype}: expected {kind} numbers {expected}"
             )
-        values = actions.detach().cpu().numpy()
+        values = actions.numpy()
         if self.continuous:
             if np.isnan(values).any():
                 raise ValueError("actions: some are not a number")
