@@ -1,5 +1,6 @@
 """Runs that learn pictures, from the first look at the data to an answer."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import ctm
+from cli.commands import contents, said
 from ctm.cli import main
 from ctm.tasks.images import Crop, Flip, Images, ResizedCrop
 from ctm.tasks.images.known import CIFAR10
@@ -74,6 +76,29 @@ def test_a_folder_is_learned_from_the_command_line(tmp_path, capsys):
     assert main(["think", str(run), "--index", "0"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^answer: (blue|green|red)\ntruth: (blue|green|red)\n", out)
+
+
+def test_whole_pictures_with_batch_norm_measured_anew(tmp_path, capsys):
+    path = mixed_sizes(tmp_path / "data")
+    run, options = tmp_path / "run", "--task.size 8 --task.resize 9 --task.test-share 0.5 --model.ticks 2 --quiet"
+    settings = f"{options} --training.iterations 2 --training.batch-size 6 --training.accelerator cpu"
+    said(capsys, "train", "images/quick", "--task.data", path, "--run", run, *settings.split())
+    before = contents(run)
+    given = ["evaluate", run, "--json"]
+    plain, whole, anew, more = (
+        json.loads(said(capsys, *given, *options.split()))
+        for options in ("", "--whole", "--whole --batch-norm 1", "--whole --batch-norm 2")
+    )
+    assert len({scores["loss"] for scores in (plain, whole, anew, more)}) == 4
+    opened = Run.open(run)
+    task, model = Images(opened.experiment.task, whole=True), opened.load_model()
+    with torch.no_grad():
+        losses = [task.loss(model(batch.inputs), batch.targets).item() for batch in task.evaluation("test", 9)]
+    assert len(losses) == 9
+    assert whole["loss"] == pytest.approx(sum(losses) / 9)
+    ways = json.loads(said(capsys, *given, "--whole", "--batch-norm", "2", "--ways"))["ways"]
+    assert [row["top_1"] for row in ways if row["way"] == "last"] == pytest.approx(more["accuracy_by_tick"])
+    assert contents(run) == before
 
 
 def curve(path, experiment, **training):
