@@ -78,8 +78,9 @@ class Session:
         self._check()
         trainer, primary_metric = self._trainer, self._task.primary_metric
         trainer.share_buffers()
-        self._scores(trainer.model, "train")
-        scores = self._scores(trainer.model, "validation")
+        for split in ("train", "validation"):
+            scores = self._scores(trainer.model, split)
+            self._write({"split": split} | scores)
         improved = not self.best or scores[primary_metric] >= self.best["score"]
         if improved:
             self.best = {"iteration": trainer.iteration, "score": scores[primary_metric]}
@@ -87,18 +88,18 @@ class Session:
 
     def test(self) -> None:
         """Evaluates the last and the best weights on the test split, which nothing else looks at."""
-        model, last_is_best = self._trainer.model, self.best["iteration"] == self._trainer.iteration
-        self._scores(model, "test", checkpoint="last")
-        best = model if last_is_best else self._run.load_model("best", self._fabric.device)
-        self._scores(best, "test", checkpoint="best")
+        last = best = self._scores(self._trainer.model, "test")
+        if self.best["iteration"] != self._trainer.iteration:
+            best = self._scores(self._run.load_model("best", self._fabric.device), "test")
+        for checkpoint, scores in (("last", last), ("best", best)):
+            self._write({"split": "test", "checkpoint": checkpoint} | scores)
 
-    def _scores(self, model: nn.Module, split: Split, **which: str) -> dict[str, Any]:
-        """Evaluates on a split, and writes the scores down."""
+    def _scores(self, model: nn.Module, split: Split) -> dict[str, Any]:
         config = self._config
-        scores = evaluate(model, self._task, split, config.evaluation_batch, self._fabric, config.workers)
-        line = {"iteration": self._trainer.iteration, "split": split} | which | scores
-        self._progress.show(self._log.evaluated(line))
-        return scores
+        return evaluate(model, self._task, split, config.evaluation_batch, self._fabric, config.workers)
+
+    def _write(self, scores: dict[str, Any]) -> None:
+        self._progress.show(self._log.evaluated({"iteration": self._trainer.iteration} | scores))
 
     def save(self) -> None:
         """Writes a checkpoint, and removes those that are no longer to be kept.

@@ -68,14 +68,39 @@ def test_a_folder_is_learned_from_the_command_line(tmp_path, capsys):
     path = folder_of(tmp_path / "my pictures", {"blue": 10, "green": 10, "red": 10}, size=(16, 16))
     run = tmp_path / "run"
     settings = "--model.ticks 2 --training.iterations 3 --training.batch-size 6 --training.accelerator cpu --quiet"
-    assert main(["train", "images/quick", "--task.data", str(path), "--run", str(run), *settings.split()]) == 0
-    assert capsys.readouterr().err == ""
+    given = ["train", "images/quick", "--task.data", path]
+    assert said(capsys, *given, "--run", run, *settings.split()) == f"trained: {run}\n"
     task = Run.open(run).experiment.task
     assert task.learned.classes == ("blue", "green", "red")
     assert (task.learned.height, task.learned.width, task.learned.channels) == (16, 16, 3)
     assert main(["think", str(run), "--index", "0"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^answer: (blue|green|red)\ntruth: (blue|green|red)\n", out)
+
+
+def test_what_the_data_made_of_a_model_is_said(tmp_path, capsys):
+    path = folder_of(tmp_path / "data", {"blue": 9, "green": 9, "red": 9}, size=(8, 8))
+    settings = "--model.ticks 2 --training.iterations 1 --training.batch-size 6 --training.accelerator cpu"
+    lines = {
+        "": "fitted to the data: model.readout.classes = 3",
+        "--task.no-colours": "fitted to the data: model.backbone.input_channels = 1, model.readout.classes = 3",
+        "--model.readout.classes 3": None,
+        "--quiet": None,
+    }
+    for number, (more, line) in enumerate(lines.items()):
+        out = said(
+            capsys,
+            "train",
+            "images/quick",
+            "--task.data",
+            path,
+            "--run",
+            tmp_path / str(number),
+            *f"{settings} {more}".split(),
+        )
+        found = [words for words in out.splitlines() if words.startswith("fitted")]
+        assert found == ([] if line is None else [line])
+        assert line is None or out.startswith(line)
 
 
 def test_whole_pictures_with_batch_norm_measured_anew(tmp_path, capsys):

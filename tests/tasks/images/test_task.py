@@ -292,6 +292,17 @@ def test_a_picture_that_is_broken_stops_where_it_is_to_stop(tmp_path):
         folder_config(path).build()
 
 
+def test_a_broken_picture_is_reported_once(tmp_path, caplog):
+    path = folder_of(tmp_path, {"a": 6, "b": 6})
+    config = folder_config(path)
+    broken = config.build().splits.train.name(0)
+    (path / broken).write_bytes(b"")
+    task = config.build()
+    assert caplog.records == []
+    task.batch(0, 0, 30)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [broken]
+
+
 def test_a_relative_folder_is_found_from_anywhere(tmp_path, monkeypatch):
     folder_of(tmp_path / "mine", {"a": 6, "b": 6})
     monkeypatch.chdir(tmp_path)
