@@ -100,6 +100,12 @@ def test_fewer_ticks(trained, capsys):
         (["--until", "0.5", "--budget", "2"], "evaluate: give --until or --budget, not both"),
         (["--until", "0.5", "--ways"], "evaluate: give --ways, or one of --until and --budget"),
         (["--budget", "2", "--ways"], "evaluate: give --ways, or one of --until and --budget"),
+        (
+            ["--until", "0.5", "--whole"],
+            "evaluate: --whole shows a picture at a time; --until and --budget think about several",
+        ),
+        (["--whole"], "evaluate: --whole is for the task 'images'; this run's is 'parity'"),
+        (["--batch-norm", "0"], "batch_norm = 0: expected at least 1 batch"),
         (["--csv", "ways.csv"], "evaluate: --csv ways.csv needs --ways"),
         (["--ways", "--csv", "nowhere/ways.csv"], "--csv nowhere/ways.csv: there is no folder nowhere"),
     ],

@@ -63,6 +63,17 @@ def test_the_report_of_a_comparison(tmp_path):
     assert list(model_figures(comparison)) == []  # parity has nothing more to show
 
 
+def test_the_report_of_a_sweep_has_scores_against_its_setting(tmp_path):
+    base = parity(iterations=1)
+    experiments = {f"p ticks={ticks}": base.replace(model=base.model.replace(ticks=ticks)) for ticks in (2, 3)}
+    comparison = Comparison(tmp_path, experiments, seeds=(0,))
+    assert len(list(comparison_report(comparison))) == 4  # nothing is finished yet
+    compare(comparison, quiet=True)
+    *_, path = comparison_report(comparison)
+    assert path == tmp_path / "by-setting.png"
+    assert path.stat().st_size > 5000
+
+
 def test_mazes_show_how_far_each_model_finds_its_way(tmp_path):
     mazes = ctm.preset("mazes/quick")
     task = mazes.task.replace(

@@ -111,6 +111,23 @@ def test_the_test_split_is_looked_at_once_at_the_end(tmp_path):
         assert line["loss"] == pytest.approx(scores["loss"], abs=1e-6)
 
 
+@pytest.mark.parametrize(("best", "passes"), [("last", 1), ("first", 2)])
+def test_the_same_weights_are_tested_once(tmp_path, monkeypatch, best, passes):
+    def counted(model, task, split, *others):
+        seen.append(split)
+        return evaluate(model, task, split, *others) | {
+            task.primary_metric: len(seen) * (1.0 if best == "last" else -1.0)
+        }
+
+    seen = []
+    monkeypatch.setattr("ctm.training.session.evaluate", counted)
+    run = finished(tmp_path / "run", parity(iterations=1))
+    assert seen.count("test") == passes
+    last, first = (line for line in run.metrics() if line.get("split") == "test")
+    assert (last.pop("checkpoint"), first.pop("checkpoint")) == ("last", "best")
+    assert (last == first) == (passes == 1)
+
+
 def test_the_training_seed_varies_the_pairs_unless_they_have_a_seed_of_their_own(tmp_path):
     def pairs(seed: int, own: int | None) -> list[int]:
         experiment = parity(iterations=1, seed=seed)

@@ -2,7 +2,7 @@
 
 from json import dumps
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ctm.cli.trained import DEFAULT, ComputeOptions, Which, open_run
 from ctm.errors import ConfigError
@@ -20,6 +20,8 @@ def evaluate(
     until: float | None = None,
     budget: float | None = None,
     ways: bool = False,
+    whole: bool = False,
+    batch_norm: int | None = None,
     csv: Path | None = None,
     episodes: int | None = None,
     json: bool = False,
@@ -43,6 +45,11 @@ def evaluate(
         Stop likewise, at the certainty that takes so many ticks per sample on the validation split.
     ways:
         Score every way of answering: top-1 and top-5 accuracy, and the expected calibration error.
+    whole:
+        Show pictures whole, a batch each, instead of the square in the middle of them.
+    batch_norm:
+        Replace the means and variances of batch normalisation by those of so many training batches before; the
+        checkpoint stays as it is.
     csv:
         With --ways, a file to write a row for each way and tick to.
     episodes:
@@ -50,75 +57,79 @@ def evaluate(
     json:
         Print all scores, those by tick too, as one JSON object.
     """
-    from ctm.training import Run, evaluate
+    from ctm.training.batch_norm import estimate_batch_norm
 
+    stops = until is not None or budget is not None
     if csv is not None and not ways:
         raise ConfigError(f"evaluate: --csv {csv} needs --ways")
-    if ways and (until is not None or budget is not None):
+    if csv is not None and not csv.parent.is_dir():
+        raise ConfigError(f"--csv {csv}: there is no folder {csv.parent}")
+    if ways and stops:
         raise ConfigError("evaluate: give --ways, or one of --until and --budget")
-    if Run.open(run).experiment.task.acts:
-        if ways or until is not None or budget is not None:
-            raise ConfigError(f"evaluate: {run} acts: it has no --ways, --until or --budget")
-        _evaluate_acting(run, split, checkpoint, ticks, episodes, json, compute)
-        return
-    if episodes is not None:
-        raise ConfigError(f"evaluate: --episodes {episodes}: {run} has learned from samples and does not act")
-    if ways:
-        _evaluate_ways(run, split, checkpoint, ticks, csv, json, compute)
-        return
-    if until is not None or budget is not None:
-        _evaluate_until(run, split, checkpoint, ticks, until, budget, json, compute)
-        return
-    device, precision = compute.start()
-    opened = open_run(run, ticks)
-    task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
-    with precision:
-        scores = evaluate(model, task, split, opened.experiment.training.evaluation_batch)
-    if json:
-        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}))
-        return
-    for name, value in scores.items():
-        if not isinstance(value, list):
-            print(f"{split} {name.replace('_', ' ')}: {value:.4f}")
-
-
-def _evaluate_acting(
-    run: Path,
-    split: Split,
-    checkpoint: Which,
-    ticks: int | None,
-    episodes: int | None,
-    json: bool,
-    compute: ComputeOptions,
-) -> None:
-    """Scores an agent by whole episodes."""
+    if whole and stops:
+        raise ConfigError("evaluate: --whole shows a picture at a time; --until and --budget think about several")
+    if until is not None and budget is not None:
+        raise ConfigError("evaluate: give --until or --budget, not both")
+    if until is not None and not 0 < until <= 1:
+        raise ConfigError(f"until = {until}: expected a certainty above 0 and at most 1")
+    if budget is not None and not budget >= 1:
+        raise ConfigError(f"budget = {budget}: expected at least 1 tick")
+    if batch_norm is not None and batch_norm < 1:
+        raise ConfigError(f"batch_norm = {batch_norm}: expected at least 1 batch")
     if episodes is not None and episodes < 1:
         raise ConfigError(f"episodes = {episodes}: expected at least 1")
     device, precision = compute.start()
     opened = open_run(run, ticks)
+    training = opened.experiment.training
+    acts = opened.experiment.task.acts
+    if acts and (ways or stops or whole or batch_norm is not None):
+        raise ConfigError(f"evaluate: {run} acts; it takes --episodes, and neither --ways, --until, --budget nor others")
+    if episodes is not None and not acts:
+        raise ConfigError(f"evaluate: --episodes {episodes}: {run} learns from samples and does not act")
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
+    if whole:
+        task = _with_whole_pictures(task)
     with precision:
-        scores = task.scores(model, split, opened.experiment.training.evaluation_batch, episodes)
-    if json:
-        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}))
-        return
-    low, high = scores["return_low"], scores["return_high"]
-    print(f"return: {scores['return']:.2f} (95 %: {low:.2f} to {high:.2f})")
-    print(f"length: {scores['length']:.2f}")
-    print(f"ticks: {scores['ticks']:.2f}")
-    print(f"episodes: {scores['episodes']}")
+        if batch_norm is not None:
+            estimate_batch_norm(model, task, training, batch_norm)
+        if acts:
+            scores, text = _acting(model, task, split, training.evaluation_batch, episodes)
+        elif ways:
+            scores, text = _ways(model, task, split, training.evaluation_batch, csv, json)
+        elif stops:
+            scores, text = _stopping(model, task, split, training.evaluation_batch, until, budget)
+        else:
+            scores, text = _scores(model, task, split, training.evaluation_batch)
+    print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}) if json else text)
 
 
-def _evaluate_ways(
-    run: Path,
-    split: Split,
-    checkpoint: Which,
-    ticks: int | None,
-    csv: Path | None,
-    json: bool,
-    compute: ComputeOptions,
-) -> None:
-    """Scores every way of answering."""
+def _acting(model: Any, task: Any, split: Split, batch: int, episodes: int | None) -> tuple[dict[str, Any], str]:
+    """The scores of whole episodes, and what to print of them."""
+    scores = task.scores(model, split, batch, episodes)
+    interval = f"(95 %: {scores['return_low']:.2f} to {scores['return_high']:.2f})"
+    others = [f"{name}: {scores[name]:g}" for name in ("length", "ticks", "episodes")]
+    return scores, "\n".join([f"return: {scores['return']:.2f} {interval}", *others])
+
+
+def _with_whole_pictures(task: Any) -> Any:
+    from ctm.tasks.images.task import Images
+
+    if not isinstance(task, Images):
+        raise ConfigError(f"evaluate: --whole is for the task 'images'; this run's is {task.config.kind!r}")
+    return Images(task.config, whole=True)
+
+
+def _scores(model: Any, task: Any, split: Split, batch: int) -> tuple[dict[str, Any], str]:
+    """The task's scores, and what to print of them."""
+    from ctm.training import evaluate
+
+    scores = evaluate(model, task, split, batch)
+    single = {name.replace("_", " "): value for name, value in scores.items() if not isinstance(value, list)}
+    return scores, "\n".join(f"{split} {name}: {value:.4f}" for name, value in single.items())
+
+
+def _ways(model: Any, task: Any, split: Split, batch: int, csv: Path | None, quiet: bool) -> tuple[dict[str, Any], str]:
+    """The scores of every way of answering, and a table of them."""
     from ctm.analysis.over_ticks import OverTicks
     from ctm.analysis.ways import ways_by_tick, ways_table
     from ctm.comparison.rows import to_csv
@@ -126,58 +137,27 @@ def _evaluate_ways(
     from ctm.training.halting import require_answers_at_ticks
     from ctm.training.one_pass import one_pass
 
-    if csv is not None and not csv.parent.is_dir():
-        raise ConfigError(f"--csv {csv}: there is no folder {csv.parent}")
-    device, precision = compute.start()
-    opened = open_run(run, ticks)
-    task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
     require_answers_at_ticks(task)
     seen = OverTicks()
-    batch = opened.experiment.training.evaluation_batch
-    with precision:
-        for thoughts, targets in one_pass(model, task, split, batch, title=f"{split} split", quiet=json):
-            seen.add(thoughts, targets)
+    for thoughts, targets in one_pass(model, task, split, batch, title=f"{split} split", quiet=quiet):
+        seen.add(thoughts, targets)
     rows = ways_by_tick(seen)
     if csv is not None:
         write_atomically(csv, to_csv(rows))
-    if json:
-        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, "ways": rows}))
-    else:
-        print(ways_table(rows, f"{split} split"))
+    return {"ways": rows}, ways_table(rows, f"{split} split")
 
 
-def _evaluate_until(
-    run: Path,
-    split: Split,
-    checkpoint: Which,
-    ticks: int | None,
-    until: float | None,
-    budget: float | None,
-    json: bool,
-    compute: ComputeOptions,
-) -> None:
-    """Scores a run that stops when it is sure, next to the same run thinking to the end."""
+def _stopping(
+    model: Any, task: Any, split: Split, batch: int, until: float | None, budget: float | None
+) -> tuple[dict[str, Any], str]:
+    """The scores of a model that stops when it is sure, next to those of thinking to the end."""
     from ctm.inference.halting import threshold_for_budget
     from ctm.training.halting import certainties, evaluate_until
 
-    if until is not None and budget is not None:
-        raise ConfigError("evaluate: give --until or --budget, not both")
-    if until is not None and not 0 < until <= 1:
-        raise ConfigError(f"until = {until}: expected a certainty above 0 and at most 1")
-    if budget is not None and not budget >= 1:
-        raise ConfigError(f"budget = {budget}: expected at least 1 tick")
-    device, precision = compute.start()
-    opened = open_run(run, ticks)
-    task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
-    batch = opened.experiment.training.evaluation_batch
-    with precision:
-        if budget is not None:
-            until = threshold_for_budget(certainties(model, task, "validation", batch), budget)
-        stopped, full = (evaluate_until(model, task, split, limit, batch) for limit in (until, None))
-    if json:
-        scores = {"until": until, "stopped": stopped, "full": full}
-        print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}))
-        return
-    print(f"{split:19} {f'until {until:.4g}':>12} {'all ticks':>12}")
+    if budget is not None:
+        until = threshold_for_budget(certainties(model, task, "validation", batch), budget)
+    stopped, full = (evaluate_until(model, task, split, limit, batch) for limit in (until, None))
+    lines = [f"{split:19} {f'until {until:.4g}':>12} {'all ticks':>12}"]
     for name in dict.fromkeys([task.primary_metric, "ticks", "samples_per_second"]):
-        print(f"{name.replace('_', ' '):19} {stopped[name]:12.4f} {full[name]:12.4f}")
+        lines.append(f"{name.replace('_', ' '):19} {stopped[name]:12.4f} {full[name]:12.4f}")
+    return {"until": until, "stopped": stopped, "full": full}, "\n".join(lines)

@@ -53,13 +53,17 @@ def training_app(preset: str, arguments: Sequence[str] = ()) -> App:
         settings: Annotated[Settings, Parameter(name="*")] = Settings(),
     ) -> int:
         """Trains a preset, with any of its settings changed."""
-        from ctm.cli.train import go_on
+        from ctm.cli.train import go_on, say_fitted
         from ctm.training import Run
         from ctm.training.run import read_weights
 
-        changed = with_settings(type(experiment), settings).fitted()
-        changed.task.build()  # finds missing data before anything is written
-        return go_on(Run.create(run, changed, None if weights is None else read_weights(weights)), quiet)
+        asked = with_settings(type(experiment), settings)
+        fitted = asked.fitted()
+        fitted.task.build()  # finds missing data before anything is written
+        made = Run.create(run, fitted, None if weights is None else read_weights(weights))
+        if not quiet:
+            say_fitted(asked, fitted)
+        return go_on(made, quiet)
 
     return app
 

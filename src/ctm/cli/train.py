@@ -35,6 +35,17 @@ def train(
     return go_on(run if iterations is None else run.extended(iterations), quiet)
 
 
+def say_fitted(asked: Any, fitted: Any) -> None:
+    """Says in a line what the data made of a model that was asked for; nothing if it stayed as it was."""
+    from ctm.comparison.settings import differing
+    from ctm.training.run import another_process_writes
+
+    _, now = differing([asked.model, fitted.model])
+    if now and not another_process_writes(fitted):
+        changes = ", ".join(f"model.{path} = {value}" for path, value in now.items() if value is not None)
+        print(f"fitted to the data: {changes}", flush=True)
+
+
 def go_on(run: Any, quiet: bool) -> int:
     """Trains a run to its end and says how it went."""
     from ctm.training import train

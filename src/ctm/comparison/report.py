@@ -16,6 +16,7 @@ from ctm.analysis.over_ticks import OverTicks
 from ctm.analysis.similarity import COMPARED, similarity_picture
 from ctm.analysis.style import SERIES, canvas, styled
 from ctm.analysis.when_certain import most_certain_side_by_side
+from ctm.comparison.by_setting import by_setting_picture, scores_by_setting
 from ctm.comparison.comparison import Comparison
 from ctm.comparison.results import comparison_results, table
 from ctm.comparison.rows import rows_of, to_csv
@@ -33,7 +34,7 @@ def comparison_report(comparison: Comparison) -> Iterator[Path]:
     """Writes what came out so far, of all runs that are finished, beside them; yields each file when it is there.
 
     `results.json` has all scores, `results.csv` a line for each run, `results.md` the table, `comparison.png` the
-    picture.
+    picture; `by-setting.png` is there if models differ in a setting that is a number, and in nothing else.
     """
     found = comparison_results(comparison)
     texts = {
@@ -46,8 +47,14 @@ def comparison_report(comparison: Comparison) -> Iterator[Path]:
         yield comparison.folder / name
     runs = {name: [run.complete_metrics() for run in comparison.of(name).values()] for name in comparison.experiments}
     path = comparison.folder / "comparison.png"
-    comparison_picture(runs, comparison.primary_metric).savefig(path, dpi=160)
+    metric = comparison.primary_metric
+    comparison_picture(runs, metric).savefig(path, dpi=160)
     yield path
+    scores = {name: [run["best"][metric] for run in model["runs"].values()] for name, model in found["models"].items()}
+    if lines := scores_by_setting(comparison.experiments, scores):
+        path = comparison.folder / "by-setting.png"
+        by_setting_picture(lines, metric).savefig(path, dpi=160)
+        yield path
 
 
 def model_figures(comparison: Comparison, *, quiet: bool = True) -> Iterator[Path]:

@@ -76,7 +76,10 @@ class Session:
         self._check()
         trainer, primary_metric = self._trainer, self._trainer.task.primary_metric
         trainer.share_buffers()
-        scores = [self._scores(trainer.model, split) for split in trainer.scored_splits][-1]
+        scores: dict[str, Any] = {}
+        for split in trainer.scored_splits:
+            scores = trainer.scores(trainer.model, split)
+            self._write({"split": split} | scores)
         improved = not self.best or scores[primary_metric] >= self.best["score"]
         if improved:
             self.best = {"iteration": trainer.iteration, "score": scores[primary_metric]}
@@ -84,17 +87,15 @@ class Session:
 
     def test(self) -> None:
         """Evaluates the last and the best weights on the test split, which nothing else looks at."""
-        model, last_is_best = self._trainer.model, self.best["iteration"] == self._trainer.iteration
-        self._scores(model, "test", checkpoint="last")
-        best = model if last_is_best else self._run.load_model("best", self._fabric.device)
-        self._scores(best, "test", checkpoint="best")
+        trainer = self._trainer
+        last = best = trainer.scores(trainer.model, "test")
+        if self.best["iteration"] != trainer.iteration:
+            best = trainer.scores(self._run.load_model("best", self._fabric.device), "test")
+        for checkpoint, scores in (("last", last), ("best", best)):
+            self._write({"split": "test", "checkpoint": checkpoint} | scores)
 
-    def _scores(self, model: nn.Module, split: Split, **which: str) -> dict[str, Any]:
-        """Evaluates on a split, and writes the scores down."""
-        scores = self._trainer.scores(model, split)
-        line = {"iteration": self._trainer.iteration, "split": split} | which | scores
-        self._progress.show(self._log.evaluated(line))
-        return scores
+    def _write(self, scores: dict[str, Any]) -> None:
+        self._progress.show(self._log.evaluated({"iteration": self._trainer.iteration} | scores))
 
     def save(self) -> None:
         """Writes a checkpoint, and removes those that are no longer to be kept.

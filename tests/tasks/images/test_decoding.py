@@ -224,3 +224,17 @@ def test_the_ground_of_a_drawing_is_that_of_its_border():
     bright = Image.fromarray(255 - stroke(8, 8))
     assert torch.equal(drawing(bright, frame)[0], torch.from_numpy(stroke(8, 8)))
     assert torch.equal(drawing(Image.fromarray(stroke(8, 8)), frame)[0], torch.from_numpy(stroke(8, 8)))
+
+
+@pytest.mark.parametrize(("size", "shape"), [((50, 30), (16, 26)), ((30, 50), (26, 16)), ((16, 16), (16, 16))])
+def test_a_whole_picture_keeps_its_shape(size, shape):
+    """The longer side is rounded down, as is usual."""
+    whole = Frame(8, 8, 16, 3).whole(noise(*size))
+    assert whole.shape == (3, *shape)
+    assert whole.dtype == torch.uint8
+
+
+def test_what_is_cut_out_of_a_picture_is_in_the_middle_of_the_whole():
+    picture = noise(20, 16)
+    whole, middle = (getattr(Frame(8, 8, 16, 3), way)(picture) for way in ("whole", "cut"))
+    assert torch.equal(whole[:, 4:12, 6:14], middle)

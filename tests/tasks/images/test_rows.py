@@ -7,7 +7,8 @@ from ctm.tasks.images.data import find, split
 from ctm.tasks.images.decoding import Frame
 from ctm.tasks.images.known import CIFAR10
 from ctm.tasks.images.reading import Reader
-from tasks.images.made import encoded, noise
+from ctm.tasks.images.stream import find_streams
+from tasks.images.made import encoded, folder_of, noise
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +168,16 @@ def test_what_is_no_parquet_file_is_refused_in_one_line(tmp_path):
     with pytest.raises(DataError, match=r"broken\.parquet: cannot be read \(") as caught:
         find(str(tmp_path / "broken.parquet"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("stray", ["notes.parquet", "b/notes.parquet"])
+def test_a_folder_of_both_kinds_is_refused(tmp_path, stray, streams):
+    folder_of(tmp_path, {"a": 1, "b": 1})
+    (tmp_path / stray).write_bytes(b"")
+    found = rf"^{tmp_path}: Parquet files \({stray}\) and pictures in subfolders \(a/0\.png\); name what is meant"
+    with pytest.raises(DataError, match=found):
+        find_streams(str(tmp_path), None, None, 1) if streams else find(str(tmp_path))
 
 
 def test_a_row_without_a_picture_is_broken(tmp_path):

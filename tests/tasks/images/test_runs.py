@@ -1,5 +1,6 @@
 """Runs that learn pictures, from the first look at the data to an answer."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import ctm
+from cli.commands import contents, said
 from ctm.cli import main
 from ctm.tasks.images import Crop, Flip, Images, ResizedCrop
 from ctm.tasks.images.known import CIFAR10
@@ -66,14 +68,62 @@ def test_a_folder_is_learned_from_the_command_line(tmp_path, capsys):
     path = folder_of(tmp_path / "my pictures", {"blue": 10, "green": 10, "red": 10}, size=(16, 16))
     run = tmp_path / "run"
     settings = "--model.ticks 2 --training.iterations 3 --training.batch-size 6 --training.accelerator cpu --quiet"
-    assert main(["train", "images/quick", "--task.data", str(path), "--run", str(run), *settings.split()]) == 0
-    assert capsys.readouterr().err == ""
+    given = ["train", "images/quick", "--task.data", path]
+    assert said(capsys, *given, "--run", run, *settings.split()) == f"trained: {run}\n"
     task = Run.open(run).experiment.task
     assert task.learned.classes == ("blue", "green", "red")
     assert (task.learned.height, task.learned.width, task.learned.channels) == (16, 16, 3)
     assert main(["think", str(run), "--index", "0"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^answer: (blue|green|red)\ntruth: (blue|green|red)\n", out)
+
+
+def test_what_the_data_made_of_a_model_is_said(tmp_path, capsys):
+    path = folder_of(tmp_path / "data", {"blue": 9, "green": 9, "red": 9}, size=(8, 8))
+    settings = "--model.ticks 2 --training.iterations 1 --training.batch-size 6 --training.accelerator cpu"
+    lines = {
+        "": "fitted to the data: model.readout.classes = 3",
+        "--task.no-colours": "fitted to the data: model.backbone.input_channels = 1, model.readout.classes = 3",
+        "--model.readout.classes 3": None,
+        "--quiet": None,
+    }
+    for number, (more, line) in enumerate(lines.items()):
+        out = said(
+            capsys,
+            "train",
+            "images/quick",
+            "--task.data",
+            path,
+            "--run",
+            tmp_path / str(number),
+            *f"{settings} {more}".split(),
+        )
+        found = [words for words in out.splitlines() if words.startswith("fitted")]
+        assert found == ([] if line is None else [line])
+        assert line is None or out.startswith(line)
+
+
+def test_whole_pictures_with_batch_norm_measured_anew(tmp_path, capsys):
+    path = mixed_sizes(tmp_path / "data")
+    run, options = tmp_path / "run", "--task.size 8 --task.resize 9 --task.test-share 0.5 --model.ticks 2 --quiet"
+    settings = f"{options} --training.iterations 2 --training.batch-size 6 --training.accelerator cpu"
+    said(capsys, "train", "images/quick", "--task.data", path, "--run", run, *settings.split())
+    before = contents(run)
+    given = ["evaluate", run, "--json"]
+    plain, whole, anew, more = (
+        json.loads(said(capsys, *given, *options.split()))
+        for options in ("", "--whole", "--whole --batch-norm 1", "--whole --batch-norm 2")
+    )
+    assert len({scores["loss"] for scores in (plain, whole, anew, more)}) == 4
+    opened = Run.open(run)
+    task, model = Images(opened.experiment.task, whole=True), opened.load_model()
+    with torch.no_grad():
+        losses = [task.loss(model(batch.inputs), batch.targets).item() for batch in task.evaluation("test", 9)]
+    assert len(losses) == 9
+    assert whole["loss"] == pytest.approx(sum(losses) / 9)
+    ways = json.loads(said(capsys, *given, "--whole", "--batch-norm", "2", "--ways"))["ways"]
+    assert [row["top_1"] for row in ways if row["way"] == "last"] == pytest.approx(more["accuracy_by_tick"])
+    assert contents(run) == before
 
 
 def curve(path, experiment, **training):

@@ -292,6 +292,17 @@ def test_a_picture_that_is_broken_stops_where_it_is_to_stop(tmp_path):
         folder_config(path).build()
 
 
+def test_a_broken_picture_is_reported_once(tmp_path, caplog):
+    path = folder_of(tmp_path, {"a": 6, "b": 6})
+    config = folder_config(path)
+    broken = config.build().splits.train.name(0)
+    (path / broken).write_bytes(b"")
+    task = config.build()
+    assert caplog.records == []
+    task.batch(0, 0, 30)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [broken]
+
+
 def test_a_relative_folder_is_found_from_anywhere(tmp_path, monkeypatch):
     folder_of(tmp_path / "mine", {"a": 6, "b": 6})
     monkeypatch.chdir(tmp_path)
@@ -304,3 +315,24 @@ def test_scores_are_compared_on_the_same_test_pictures_only(tmp_path):
     assert task.replace(augmentations=(), size=9, replacement=True).comparable == task.comparable
     for other in ({"data": "digits"}, {"test_share": 0.5}, {"test_split": "val"}, {"split_seed": 1}):
         assert task.replace(**other).comparable != task.comparable, other
+
+
+def test_whole_pictures_are_evaluated_one_at_a_time(tmp_path):
+    sizes = [(20, 30), (30, 20), (24, 24), (20, 41)]
+    for name in ("a", "b"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        folder_of(tmp_path / "train", {name: 5}, size=(30, 20))
+        for number, size in enumerate(sizes):
+            noise(*size, seed=number).save(tmp_path / "test" / name / f"{number}.png")
+    (tmp_path / "test" / "a" / "2.png").write_bytes(b"broken")
+    cropped = Images.Config(data=str(tmp_path), size=8, resize=10).build()
+    whole = Images(cropped.config, whole=True)
+    batches = list(whole.evaluation("test", 256))
+    shapes = [(15, 10), (15, 10), (10, 15), (10, 15), (10, 10), (10, 10), (20, 10), (20, 10)]
+    assert [tuple(batch.inputs.shape) for batch in batches] == [(1, 3, *shape) for shape in shapes]
+    assert torch.cat([batch.targets for batch in batches]).tolist() == [0, 1, 0, 1, 1, 1, 0, 1]
+    (middles,) = cropped.evaluation("test", 256)
+    for batch, middle in zip(batches, middles.inputs, strict=True):
+        if batch.inputs.shape[2:] == (10, 10):
+            torch.testing.assert_close(batch.inputs[0, :, 3:7, 3:7], middle[:, 2:6, 2:6], atol=0.02, rtol=0)
+    assert whole.batch(0, 0, 4).inputs.shape == (4, 3, 8, 8)

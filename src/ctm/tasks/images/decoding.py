@@ -40,6 +40,12 @@ class Frame(NamedTuple):
             picture = picture.crop((0, 0, self.width, self.height))
         return _pixels(picture)
 
+    def whole(self, picture: Image.Image) -> UInt8[Tensor, "C _height _width"]:
+        """All of an upright picture, its shorter side as long as `resize` says."""
+        shorter = min(picture.size)
+        size = [self.resize * side // shorter for side in picture.size]
+        return _pixels(picture.resize(size, Image.Resampling.BILINEAR))
+
 
 def upright(picture: Image.Image, channels: int) -> Image.Image:
     """A picture as people see it, 8 bits a channel, grey or in colours.

@@ -1,5 +1,6 @@
 """A folder of pictures: a subfolder for each class."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -46,6 +47,11 @@ def read_folder(folder: Path) -> dict[str, Pictures]:
     return {names[0]: first} | {name: _read_classes(splits[name], first.classes) for name in names[1:]}
 
 
+def any_picture(folder: Path) -> Path | None:
+    """One of the pictures in the subfolders of a folder, at any depth; nothing if there is none."""
+    return next((file for child in _subfolders(folder) for file in _found(child)), None)
+
+
 def _read_classes(folder: Path, known: tuple[str, ...] | None) -> FilePictures:
     """The pictures below a folder, at any depth, the classes in turn; the subfolder says which class."""
     found = {child.name: _files(child) for child in _subfolders(folder)}
@@ -71,7 +77,11 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if _is_picture(path) and not _is_hidden(path.relative_to(folder)))
+    return sorted(_found(folder))
+
+
+def _found(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if _is_picture(path) and not _is_hidden(path.relative_to(folder)))
 
 
 def _is_picture(path: Path) -> bool:

@@ -74,7 +74,9 @@ def learn(
     places = some(pictures, EXAMINED)
     sizes, grey = _sizes_and_colours(pictures, places[: EXAMINED // 5].tolist())
     if not sizes:
-        Reader(pictures, Frame(1, 1, 1, 3), replace=replace).read(places[:1])  # says what is wrong with it
+        Reader(pictures, Frame(1, 1, 1, 3), replace=replace, report=False).read(
+            places[:1]
+        )  # says what is wrong with it
         raise DataError(f"{pictures.name(0)}: not a picture that can be read, nor are others of the data set")
     (width, height), one_size = sizes[0], len(set(sizes)) == 1
     if size is None:
@@ -88,7 +90,7 @@ def learn(
     _require_channels("mean", mean, channels)
     _require_channels("deviation", deviation, channels)
     if mean is None or deviation is None:
-        pixels, _ = Reader(pictures, frame, replace=replace).read(places)
+        pixels, _ = Reader(pictures, frame, replace=replace, report=False).read(places)  # training reports them
         levels = torch.arange(256).double() / 255
         counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in pixels.unbind(1)])  # (C, 256)
         shares = counts / counts.sum(1, keepdim=True).double()

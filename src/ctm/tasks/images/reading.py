@@ -32,16 +32,27 @@ class Reader:
         frame: what to make of each.
         keep: whether to keep all that was read.
         replace: whether the next picture takes the place of one that is broken, after a line in the log.
+        report: whether that line is written.
+        whole: show all of each picture, of any shape, instead of what the frame cuts out; then `read` takes one at a
+            time, and none is kept.
     """
 
-    def __init__(self, pictures: Pictures, frame: Frame, keep: bool = False, replace: bool = True) -> None:
-        self.pictures, self.frame, self.replace = pictures, frame, replace
+    def __init__(
+        self,
+        pictures: Pictures,
+        frame: Frame,
+        keep: bool = False,
+        replace: bool = True,
+        report: bool = True,
+        whole: bool = False,
+    ) -> None:
+        self.pictures, self.frame, self.replace, self.report, self.whole = pictures, frame, replace, report, whole
         self._states = _shared(len(pictures))  # (N,)
         shape = (len(pictures), frame.channels, frame.height, frame.width)
-        self._kept = _shared(*shape) if keep else None  # (N, C, H, W)
+        self._kept = _shared(*shape) if keep and not whole else None  # (N, C, H, W)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Reader, (self.pictures, self.frame, self._kept is not None, self.replace)
+        return Reader, (self.pictures, self.frame, self._kept is not None, self.replace, self.report, self.whole)
 
     @property
     def broken(self) -> int:
@@ -109,10 +120,11 @@ class Reader:
     def _count(self, index: int, error: DataError) -> None:
         if self._states[index] != _BROKEN:
             self._states[index] = _BROKEN
-            log.warning("%s; the next one takes its place (%d so far)", error, self.broken)
+            if self.report:
+                log.warning("%s; the next one takes its place (%d so far)", error, self.broken)
 
     def _cut(self, picture: Image.Image, index: int, box: Box | None) -> Tensor:
-        pixels = self.frame.cut(picture, box)
+        pixels = self.frame.whole(picture) if self.whole else self.frame.cut(picture, box)
         if self._kept is not None:
             self._kept[index] = pixels
             self._states[index] = _KEPT

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ctm.errors import DataError
 from ctm.tasks.hub import fetch
+from ctm.tasks.images.folder import any_picture
 from ctm.tasks.images.pictures import Pictures
 
 LABELS = ("label", "labels", "fine_label", "target", "class")
@@ -77,10 +78,22 @@ def read_rows(name: str, picture_column: str | None, label_column: str | None) -
 
 
 def has_rows(path: Path) -> bool:
-    """Whether a local path holds a data set of this schema."""
+    """Whether a local path holds a data set of this schema.
+
+    Raises:
+        DataError: if it is a folder that has subfolders with pictures, too.
+    """
     if path.is_file():
         return path.suffix == ".parquet"
-    return any(next(path.glob(pattern), None) for pattern in ("*.parquet", "*/*.parquet"))
+    rows = next((file for pattern in ("*.parquet", "*/*.parquet") for file in path.glob(pattern)), None)
+    if rows is None:
+        return False
+    if (picture := any_picture(path)) is not None:
+        raise DataError(
+            f"{path}: Parquet files ({rows.relative_to(path)}) and pictures in subfolders "
+            f"({picture.relative_to(path)}); name what is meant as --task.data, a .parquet or a folder, or move one"
+        )
+    return True
 
 
 class Columns(NamedTuple):

@@ -31,7 +31,13 @@ TRAIN_SAMPLE = 2000
 
 
 class Images(Task):
-    """What is in a picture? Inputs are pictures (B, C, H, W), normalised by mean and deviation of each channel."""
+    """What is in a picture? Inputs are pictures (B, C, H, W), normalised by mean and deviation of each channel.
+
+    Args:
+        config: with what was learned of the pictures.
+        whole: evaluate on whole pictures, resized as they are before the square in their middle is cut out, each in a
+            batch of its own; for a model that takes pictures of any shape.
+    """
 
     shows_attention = True
 
@@ -179,9 +185,10 @@ class Images(Task):
             replace, scale = self.broken == "replace", (self.mean, self.deviation)
             return learn(splits.train, self.size, self.resize, self.colours, *scale, replace)
 
-    def __init__(self, config: "Images.Config") -> None:
+    def __init__(self, config: "Images.Config", whole: bool = False) -> None:
         assert config.learned is not None
         self.config: Images.Config = config
+        self.whole = whole
         self.learned: LearnedPictures = config.learned
 
     @functools.cached_property
@@ -253,11 +260,13 @@ class Images(Task):
 
     def evaluation(self, split: Split, size: int) -> Sequence[Batch]:
         from ctm.tasks.images.data import some
-        from ctm.tasks.images.reading import EvaluationPictures
+        from ctm.tasks.images.reading import EvaluationPictures, Reader
 
         reader = self.readers[split]
         count = len(reader.pictures)
         indices = some(reader.pictures, TRAIN_SAMPLE) if split == "train" else torch.arange(count)
+        if self.whole:
+            reader, size = Reader(reader.pictures, reader.frame, replace=reader.replace, whole=True), 1
         return EvaluationPictures(reader, indices, size, self._finished)
 
     def _finished(self, pictures: Tensor, labels: Tensor) -> Batch:
