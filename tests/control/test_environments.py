@@ -335,6 +335,24 @@ def test_an_environment_of_ones_own_is_remembered_with_its_file(tmp_path):
     assert plugins.record(EnvironmentConfig("MiniGrid-FourRooms-v0")) is None
 
 
+@pytest.mark.parametrize("entry", ["Mine", "lambda: Mine()", "functools.partial(Mine)", "__name__ + ':Mine'"])
+@pytest.mark.usefixtures("new_process")
+def test_a_file_is_remembered_however_it_registers_the_environment(tmp_path, entry):
+    text = "import functools\n" + MINE.replace('"Mine-v0", Mine', f'"Mine-v0", {entry}')
+    file = write(tmp_path / "my_env.py", text)
+    plugins.load(file)
+    config = EnvironmentConfig("Mine-v0")
+    assert config.spaces().observations.shape == (1,)
+    assert [entry["file"] for entry in json.loads(plugins.record(config))] == [str(file)]
+
+
+def test_an_environment_without_a_single_one_is_refused():
+    gymnasium.register("Many-v0", vector_entry_point=Together)
+    assert EnvironmentConfig("Many-v0").modules() == ("ctm.control.environments", __name__)
+    with pytest.raises(ConfigError, match=r"'Many-v0': cannot be made .*entry_point is not specified"):
+        EnvironmentConfig("Many-v0").spaces()
+
+
 @pytest.mark.usefixtures("new_process")
 def test_the_module_of_an_id_is_imported(tmp_path, monkeypatch):
     write(tmp_path / "module_of_mine.py", MINE)

@@ -7,6 +7,7 @@ sees how an episode ended, and can say what it would have been worth had it not 
 
 import contextlib
 import difflib
+import functools
 import os
 import traceback
 from collections.abc import Generator, Mapping
@@ -23,7 +24,7 @@ from ctm import plugins
 from ctm.config import Config
 from ctm.control.library import gymnasium, register_minigrid
 from ctm.control.spaces import Actions, Observations, Spaces, readable
-from ctm.errors import ConfigError, CTMError, RunError
+from ctm.errors import ConfigError, RunError
 
 RESERVED = (
     "id",
@@ -65,7 +66,9 @@ class EnvironmentConfig(Config):
 
     def modules(self) -> tuple[str, ...]:
         """Besides its own, the module that defines the environment, if it is a user's."""
-        entry = self.specification().entry_point
+        found = self.specification()
+        entry = found.entry_point or found.vector_entry_point
+        entry = entry.func if isinstance(entry, functools.partial) else entry
         module = entry.partition(":")[0] if isinstance(entry, str) else entry.__module__
         ours = module.partition(".")[0] in ("gymnasium", "minigrid")
         return super().modules() if ours else (*super().modules(), module)
@@ -130,9 +133,7 @@ class EnvironmentConfig(Config):
             )
         rendering = {"render_mode": "rgb_array"} if drawn else {}
         try:
-            environment = library.make(
-                found, self.time_limit, disable_env_checker=True, **rendering, **dict(self.options)
-            )
+            environment = library.make(found, self.time_limit, disable_env_checker=True, **rendering, **self.options)
         except Exception as error:  # its own, and whatever it imports
             raise ConfigError(f"environment.id = {self.id!r}: cannot be made ({_told(error)})") from error
         if self.frame_skip > 1:
@@ -311,8 +312,6 @@ class Environments:
         """Turns whatever an environment raises into one line."""
         try:
             yield
-        except CTMError:
-            raise
         except Exception as error:
             raise RunError(f"environment {self.config.id!r} failed ({_told(error)})") from error
 
@@ -324,7 +323,7 @@ def _together(config: EnvironmentConfig, count: int) -> Any:
         return None
     limit = {} if config.time_limit is None else {"max_episode_steps": config.time_limit}
     try:
-        vector = library.make_vec(found, count, "vector_entry_point", **limit, **dict(config.options))
+        vector = library.make_vec(found, count, "vector_entry_point", **limit, **config.options)
     except Exception as error:  # its own, and whatever it imports
         raise ConfigError(
             f"environment.id = {config.id!r}: its vector entry point cannot be made ({_told(error)})"

@@ -17,7 +17,7 @@ class Observations:
 
     kind: Literal["vector", "picture", "grid"]
     """A vector of numbers; a picture with values from 0 to 1; or a grid of cells, each a few whole numbers, such as the
-    view of a MiniGrid environment: object, colour and state."""
+    view of a MiniGrid environment: object, colour and state; no direction, no mission beside it."""
     shape: tuple[int, ...]
     """(F,) of a vector, (C, H, W) of a picture, (H, W, numbers of a cell) of a grid."""
 
