@@ -83,7 +83,9 @@ def evaluate(
     training = opened.experiment.training
     acts = opened.experiment.task.acts
     if acts and (ways or stops or whole or batch_norm is not None):
-        raise ConfigError(f"evaluate: {run} acts; it takes --episodes, and neither --ways, --until, --budget nor others")
+        raise ConfigError(
+            f"evaluate: {run} acts; it takes --episodes, and neither --ways, --until, --budget nor others"
+        )
     if episodes is not None and not acts:
         raise ConfigError(f"evaluate: --episodes {episodes}: {run} learns from samples and does not act")
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)

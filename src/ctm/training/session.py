@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from torch import nn
-
 from ctm.errors import RunError
-from ctm.tasks.base import Split
 from ctm.training.checkpoint import prune, save_checkpoint
 from ctm.training.metric_log import MetricLog
 from ctm.training.progress import Progress
