@@ -44,6 +44,35 @@ def training_curves(metrics: Sequence[Line]) -> Figure:
     return figure
 
 
+@styled()
+def acting_curves(metrics: Sequence[Line], samples: int = 1) -> Figure:
+    """Return, length of episodes and entropy of the policy over training by acting, as in Figure 34.
+
+    Args:
+        metrics: lines of a metrics file. Training lines have `return`, `length` and `entropy`, but no `split`; lines of
+            the split "validation" have `return`, `length` and perhaps the bounds `return_low` and `return_high`.
+        samples: steps in environments of an iteration.
+
+    Returns:
+        a figure with three panels; episodes of training are grey with their moving average.
+    """
+    steps = [{**line, "iteration": line["iteration"] * samples} for line in metrics]
+    figure = canvas(height=2.7)
+    figure.set_layout_engine("constrained")
+    for axes, name in zip(figure.subplots(1, 3), ("return", "length", "entropy"), strict=True):
+        _batches(axes, steps, name, label="training")
+        _evaluations(axes, steps, "validation", name)
+        axes.set(title=name.capitalize(), xlabel="steps in environments")
+        axes.grid(axis="y")
+        axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4), useMathText=True)
+    validation = [line for line in steps if line.get("split") == "validation"]
+    (places, low), (_, high) = (_series(validation, f"return_{end}") for end in ("low", "high"))
+    if len(places):
+        figure.axes[0].fill_between(places, low, high, color=SPLITS["validation"], alpha=0.16, linewidth=0)
+    figure.axes[0].legend(loc="upper left")
+    return figure
+
+
 def _series(lines: Sequence[Line], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Iterations and values of the lines that have a value."""
     pairs = [(line["iteration"], line[name]) for line in lines if line.get(name) is not None]
@@ -51,14 +80,14 @@ def _series(lines: Sequence[Line], name: str) -> tuple[np.ndarray, np.ndarray]:
     return iterations, values
 
 
-def _batches(axes: Axes, metrics: Sequence[Line], name: str) -> None:
+def _batches(axes: Axes, metrics: Sequence[Line], name: str, label: str = "batches") -> None:
     iterations, values = _series([line for line in metrics if "split" not in line], name)
     if not len(values):
         return
     axes.plot(iterations, values, color=MUTED, alpha=0.25, linewidth=0.8)
     window = max(1, len(values) // 30)
     smooth = np.convolve(values, np.full(window, 1 / window), mode="valid")
-    axes.plot(iterations[window - 1 :], smooth, color=MUTED, linewidth=1.2, label="batches")
+    axes.plot(iterations[window - 1 :], smooth, color=MUTED, linewidth=1.2, label=label)
 
 
 def _evaluations(

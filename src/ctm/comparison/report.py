@@ -78,7 +78,7 @@ def model_figures(comparison: Comparison, *, quiet: bool = True) -> Iterator[Pat
     experiment = next(iter(comparison.experiments.values()))
     task = experiment.task.build()
     figures = dict(task.comparison_figures(models))
-    if len(experiment.model.readout.shape) == 1 and not task.emits:
+    if not experiment.task.acts and len(experiment.model.readout.shape) == 1 and not task.emits:
         figures |= _classification_figures(comparison, models, task, quiet)
     for name, figure in figures.items():
         path = comparison.folder / f"{name}.png"
@@ -112,18 +112,21 @@ def _classification_figures(
 
 @styled()
 def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], primary_metric: str = "accuracy") -> Figure:
-    """Training loss (logarithmic) and validation scores over training, for every model.
+    """Training loss (logarithmic) and validation scores over training, for every model (of those that act, Figure 34).
 
     Args:
         runs: by the model's name, the lines of the metrics files of its runs, one for each seed.
         primary_metric: the score that matters; it is drawn besides accuracy.
 
     Returns:
-        a figure with two or three panels: means over seeds, with one standard deviation to both sides shaded.
+        a figure with two or three panels: means over seeds, with one standard deviation to both sides shaded. Where
+        the split "train" was not scored, the first panel has the metric of the training steps in place of the loss.
     """
-    everything = (line for model in runs.values() for lines in model for line in lines if "split" in line)
+    everything = [line for model in runs.values() for lines in model for line in lines if "split" in line]
     scores = ["accuracy", primary_metric] if any("accuracy" in line for line in everything) else [primary_metric]
-    panels = [("train", "loss"), *(("validation", score) for score in dict.fromkeys(scores))]
+    has_loss = not everything or any(line["split"] == "train" for line in everything)
+    first: tuple[str | None, str] = ("train", "loss") if has_loss else (None, primary_metric)
+    panels = [first, *(("validation", score) for score in dict.fromkeys(scores))]
     columns = max(1, LETTERS // (max(map(len, runs)) + 6))
     legend = 0.19 * math.ceil(len(runs) / columns)  # inches
     height = 2.7 + legend
@@ -132,22 +135,23 @@ def comparison_picture(runs: Mapping[str, Sequence[Sequence[Line]]], primary_met
     for axes, (split, score) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for (name, lines), colour in zip(runs.items(), SERIES * len(runs), strict=False):
             _curve(axes, lines, split, score, colour, name)
-        title = "Training loss" if split == "train" else f"Validation {score.replace('_', ' ')}"
-        axes.set(title=title, xlabel="iteration")
+        axes.set(title=f"{'Validation' if split else 'Training'} {score.replace('_', ' ')}", xlabel="iteration")
         axes.grid(axis="y")
-    figure.axes[0].set_yscale("log")
-    low, high = figure.axes[0].get_ylim()
-    figure.axes[0].yaxis.set_major_formatter("{x:g}")
-    figure.axes[0].yaxis.set_minor_formatter("{x:g}" if high < 12 * low else "")
-    for axes in figure.axes[1:]:
-        axes.set_ylim(0, 1.02)
+        if split == "train":
+            axes.set_title("Training loss")
+            axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}" if high < 12 * low else "")
+        elif "accuracy" in score:
+            axes.set_ylim(0, 1.02)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="lower center", ncols=columns)
     return figure
 
 
-def _curve(axes: Axes, runs: Sequence[Sequence[Line]], split: str, score: str, colour: str, name: str) -> None:
+def _curve(axes: Axes, runs: Sequence[Sequence[Line]], split: str | None, score: str, colour: str, name: str) -> None:
     """The mean over runs, and their standard deviation; only where all of them were evaluated."""
     curves = [
         {line["iteration"]: line[score] for line in lines if line.get("split") == split and line.get(score) is not None}

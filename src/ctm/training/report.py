@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ctm.analysis.calibration import calibration_over_ticks
-from ctm.analysis.curves import training_curves
+from ctm.analysis.curves import acting_curves, training_curves
 from ctm.analysis.halting import halting_picture
 from ctm.analysis.neuron_map import neuron_map, neuron_map_frames, neuron_map_picture
 from ctm.analysis.neurons import neuron_traces
@@ -35,10 +35,10 @@ def report(
 ) -> Iterator[Path]:
     """Draws everything there is to see of a run into its folder `figures`, and yields each file when it is there.
 
-    Training curves; of a model that thinks more than one tick, accuracy and certainty over ticks, calibration, and what
-    stopping when sure brings, all from one pass over the test split (unless answers are emitted over ticks), and what
-    its neurons do: traces, how much they differ, and a map of them; the pictures of the task itself and an animation of
-    one thought, if the model looks where they show it.
+    Training curves. Of an agent, an episode with what it thinks, and its neurons. Of a model that thinks more than one
+    tick, accuracy and certainty over ticks, calibration, and what stopping when sure brings, all from one pass over the
+    test split (unless answers are emitted over ticks), and what its neurons do: traces, how much they differ, and a map
+    of them; the pictures of the task itself and an animation of one thought, if the model looks where they show it.
 
     Args:
         run: with at least one checkpoint.
@@ -50,6 +50,9 @@ def report(
         RunError: if there is none, or it is broken, or metrics are missing.
         DataError: if the task's data are missing.
     """
+    if run.experiment.task.acts:
+        yield from _acting_report(run, device)
+        return
     task = run.experiment.task.build()
     model = run.load_model(device=device)
     figures = {"training": training_curves(run.complete_metrics())}
@@ -90,6 +93,21 @@ def report(
     for name, frames in animations.items():
         for ending in ("gif", "mp4") if frames else ():
             yield save_animation(frames, folder / f"{name}.{ending}")
+
+
+def _acting_report(run: Run, device: str | torch.device) -> Iterator[Path]:
+    """What there is to see of an agent: how it learned, and the first episode of its tests."""
+    task, folder = run.experiment.task.build(), run.path / "figures"
+    figures = {"training": acting_curves(run.complete_metrics(), run.experiment.training.samples)}
+    episode = task.watch(run.load_model(device=device), seed=0)
+    figures |= dict(task.figures(episode))
+    folder.mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=160)
+        yield folder / f"{name}.png"
+    frames = list(task.animate(episode))
+    for ending in ("gif", "mp4"):
+        yield save_animation(frames, folder / f"episode.{ending}", fps=20.0)
 
 
 def _over_ticks(model: ContinuousThoughtMachine, task: Task, batch: int, quiet: bool) -> dict[str, Figure]:

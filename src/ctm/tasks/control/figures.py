@@ -118,30 +118,3 @@ def _limits(axes: Axes, values: np.ndarray) -> None:
     low, high = float(values.min()), float(values.max())
     margin = max(0.08 * (high - low), 1e-3)
     axes.set_ylim(low - margin, high + margin)
-
-
-@styled()
-def returns_over_steps(curves: dict[str, list[tuple[np.ndarray, np.ndarray]]], measured: str = "return") -> Figure:
-    """What agents reach against the steps they have taken, each model averaged over its seeds (Figure 34).
-
-    Args:
-        curves: by model, of each seed the steps taken and the mean return, or length, of the episodes then.
-        measured: what it is, for the label.
-
-    Returns:
-        a figure: means over seeds, and one standard deviation to both sides shaded.
-    """
-    figure = canvas(height=3.4)
-    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.15, top=0.95)
-    axes = figure.subplots()
-    for (name, seeds), colour in zip(curves.items(), SERIES * len(curves), strict=False):
-        reached = min(steps[-1] for steps, _ in seeds)
-        places = np.linspace(min(steps[0] for steps, _ in seeds), reached, 200)
-        values = np.stack([np.interp(places, steps, values) for steps, values in seeds])  # (seeds, 200)
-        mean, spread = values.mean(0), values.std(0)
-        axes.plot(places, mean, color=colour, label=name)
-        axes.fill_between(places, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
-    axes.set(xlabel="steps in environments", ylabel=measured)
-    axes.grid(axis="y")
-    axes.legend()
-    return figure

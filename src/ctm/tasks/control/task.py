@@ -1,6 +1,6 @@
 """Control: acting in an environment for the rewards it gives (appendix G.6)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -163,9 +163,23 @@ class Control:
 
     def figures(self, episode: WatchedEpisode) -> "Iterator[tuple[str, Figure]]":
         """Named pictures of an episode."""
+        from ctm.analysis.neurons import neuron_traces
         from ctm.tasks.control.figures import episode_picture
+        from ctm.thoughts import Record
 
         yield "episode", episode_picture(episode)
+        record = Record(None, episode.activity.unsqueeze(0), None, None, None, ())
+        yield "neurons", neuron_traces(record)
+
+    def comparison_figures(
+        self, models: Mapping[str, Sequence[ContinuousThoughtMachine]]
+    ) -> "Iterator[tuple[str, Figure]]":
+        """Named pictures of several models side by side: neurons over the same episode, as in Figure 35."""
+        from ctm.analysis.neurons import neuron_traces_side_by_side
+
+        episodes = {name: self.watch(seeds[0], seed=0) for name, seeds in models.items()}
+        activity = {name: episode.activity.unsqueeze(0) for name, episode in episodes.items()}  # (1, S T, D)
+        yield "neurons", neuron_traces_side_by_side(activity)
 
 
 def _seeing(model: MachineConfig, seen: Observations) -> tuple[Any, ObserverConfig]:
