@@ -12,6 +12,8 @@ from ctm.training import Diverged, Multistep, NoClipping, Run, evaluate, train
 from training.experiments import parity
 from training.processes import everything, finish, start, wait_for
 
+AT_THE_END = {"checkpoint_every": 1000, "evaluate_every": 1000}
+
 
 def finished(path, experiment) -> Run:
     run = Run.create(path, experiment)
@@ -34,18 +36,23 @@ def test_a_run_killed_again_and_again_ends_as_if_it_never_was(tmp_path):
     assert len(killed.checkpoints()) <= experiment.training.keep + 1
 
 
+@pytest.fixture(name="undisturbed", scope="module")
+def _undisturbed(tmp_path_factory):
+    """A finished run, only to be read."""
+    path = tmp_path_factory.mktemp("runs") / "whole"
+    return Run.open(finish(Run.create(path, parity(dropout=0.1, iterations=150, **AT_THE_END)).path))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_a_run_that_goes_on_exactly(tmp_path, number):
-    experiment = parity(dropout=0.1, iterations=150, checkpoint_every=1000, evaluate_every=1000)
-    whole, stopped = (Run.create(tmp_path / name, experiment) for name in ("whole", "stopped"))
-    finish(whole.path)
+def test_a_signal_stops_a_run_that_goes_on_exactly(tmp_path, undisturbed, number):
+    stopped = Run.create(tmp_path / "stopped", undisturbed.experiment)
     process = start(stopped.path)
     wait_for(stopped.path, 10)
     os.kill(process.pid, number)
     process.join(60)
     assert process.exitcode == 128 + number
     assert 10 <= stopped.latest().iteration < 150
-    assert everything(finish(stopped.path)) == everything(whole.path)
+    assert everything(finish(stopped.path)) == everything(undisturbed.path)
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path):
@@ -139,7 +146,7 @@ def test_the_training_seed_varies_the_pairs_unless_they_have_a_seed_of_their_own
 
 
 def test_it_learns(tmp_path):
-    run = finished(tmp_path / "run", parity(iterations=120, batch_size=32))
+    run = finished(tmp_path / "run", parity(iterations=120, batch_size=32, **AT_THE_END))
     losses = [line["loss"] for line in run.metrics() if line.get("split") == "validation"]
     assert losses[-1] < 0.75 * losses[0]
 
