@@ -124,6 +124,17 @@ def test_the_screen_that_a_user_chose_stays(monkeypatch):
     assert os.environ["SDL_VIDEODRIVER"] == "offscreen"
 
 
+def test_watching_ends_with_the_environment_closed(monkeypatch):
+    closed = []
+    made = gymnasium.registry["Dice-v0"].entry_point
+    monkeypatch.setattr(made, "close", lambda self: closed.append(self.render_mode))
+    moments = watch(Agent(), EnvironmentConfig("Dice-v0", {"faces": 30}), seed=0)
+    next(moments)
+    assert "rgb_array" not in closed
+    moments.close()
+    assert "rgb_array" in closed
+
+
 def test_an_environment_that_cannot_be_drawn_is_refused(monkeypatch):
     made = gymnasium.registry["Dice-v0"].entry_point
     for modes, known in (([], "none"), (["human", "ansi"], "only 'human', 'ansi'")):

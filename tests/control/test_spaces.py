@@ -51,6 +51,13 @@ def test_boxes_of_one_dimension_are_vectors(dtype):
     assert first.tolist() == [np.float32(single.shown).tolist() for single in singles]
 
 
+def test_observations_share_no_memory_with_what_an_environment_gave():
+    given = np.zeros((2, 3), dtype=np.float32)
+    observations = Observations("vector", (3,)).tensor(given)
+    given += 1
+    assert not observations.any()
+
+
 def test_one_of_several_is_one_hot():
     environments, first, singles = spaces_of(Discrete(4, start=-1), ACTION)
     assert environments.spaces.observations == Observations("vector", (4,))
