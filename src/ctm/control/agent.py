@@ -47,13 +47,14 @@ class Agent(nn.Module):
             raise ValueError(f"batch = {batch}: expected at least 1")
         return self.machine.start(batch)
 
-    def reset(self, state: State, started: Bool[Tensor, " B"]) -> State:
+    def reset(self, state: State, started: Bool[Tensor, " B"], start: State | None = None) -> State:
         """The state with which to see the next observation, which for some is the first of an episode.
 
         Args:
             state: of all, as it was after the last observation; gradients flow to it where an episode goes on.
             started: whether the next observation is the first of a new episode. There the state is the learned start,
                 exactly, and gradients flow to that.
+            start: the learned start of as many, `initial_state`, if it is at hand.
 
         Raises:
             ValueError: unless there is one for each sample.
@@ -65,7 +66,7 @@ class Agent(nn.Module):
         def choose(before: Tensor, fresh: Tensor) -> Tensor:
             return torch.where(started.view(-1, *[1] * (before.dim() - 1)), fresh, before)
 
-        return tree_map(choose, state, self.machine.start(len(started)))
+        return tree_map(choose, state, self.machine.start(len(started)) if start is None else start)
 
     def prepare_weights(self) -> Prepared:
         """What depends on weights alone: for many observations in a row, while no weight changes."""

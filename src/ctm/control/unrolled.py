@@ -11,7 +11,7 @@ from ctm.control.agent import Agent
 from ctm.machine import Prepared, State
 from ctm.readouts import ActorCritic
 
-HISTORY = 16
+HISTORY = 8
 """Ticks whose histories share a buffer: more copy less, but each step at which an episode begins starts another one."""
 
 
@@ -47,10 +47,11 @@ class Unrolled(nn.Module):
         agent, machine = self.agent, self.agent.machine
         features = machine.backbone(observations.flatten(0, 1)).unflatten(0, observations.shape[:2])  # (L, B, C, …)
         weights = machine.prepare_weights(max(HISTORY, machine.config.ticks))
+        start = agent.initial_state(len(state.ticks))
         representations: list[Any] = []
         for of_step, begins in zip(features.unbind(), started.unbind(), strict=True):
             if begins.any():
-                state = agent.reset(state, begins.to(features.device))
+                state = agent.reset(state, begins.to(features.device), start)
             state = think(agent, state, machine.prepare_features(of_step, weights))
             representations.append(machine.output.read(state.output))  # (B, P)
         return ActorCritic.split(machine.readout(torch.stack(representations)))
@@ -69,6 +70,7 @@ class Acting:
     def __init__(self, agent: Agent, state: State, on_tick: Callable[[State], object] | None = None) -> None:
         self.agent, self.state, self._on_tick = agent, state, on_tick
         self._weights = agent.machine.prepare_weights(max(HISTORY, agent.machine.config.ticks))
+        self._start = agent.initial_state(len(state.ticks))
 
     @torch.no_grad()
     def observe(
@@ -81,7 +83,9 @@ class Acting:
             started: where that is the beginning of an episode, on the CPU.
         """
         agent, machine = self.agent, self.agent.machine
-        state = agent.reset(self.state, started.to(observations.device)) if started.any() else self.state
+        state = self.state
+        if started.any():
+            state = agent.reset(state, started.to(observations.device), self._start)
         self.state = think(agent, state, machine.prepare(observations, weights=self._weights), self._on_tick)
         return ActorCritic.split(machine.readout(machine.output.read(self.state.output)))
 
