@@ -77,7 +77,7 @@ def cartpole_quick_lstm() -> ctm.Experiment:
 @register("acrobot/quick")
 def acrobot_quick() -> ctm.Experiment:
     """Acrobot without velocities: minutes on a laptop."""
-    return _quick(ACROBOT, GatedPerceptron.Config(6, 64), 3, iterations=150, steps=100, entropy_weight=0.02)
+    return _quick(ACROBOT, GatedPerceptron.Config(6, 64), 3, iterations=60, steps=100, entropy_weight=0.02)
 
 
 @register("acrobot/quick-lstm")
