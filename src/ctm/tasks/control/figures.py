@@ -72,15 +72,16 @@ def episode_picture(episode: WatchedEpisode, step: int = -1) -> Figure:
 
 
 def _traces(axes: Axes, episode: WatchedEpisode, step: int) -> None:
-    """The latest post-activations of some neurons, each in a row, scaled to its range over the whole episode."""
+    """The latest post-activations of some neurons, each in a row, scaled to nearly its whole range in the episode."""
     ticks, random = episode.ticks, np.random.default_rng(0)
     activity = plain(episode.activity)  # (S T, D)
     chosen = np.sort(random.permutation(activity.shape[1])[:SHOWN])
     colours = hsv_to_rgb(random.uniform((0.0, 0.55, 0.75), (1.0, 0.9, 0.85), size=(len(chosen), 3)))
-    low, high = activity.min(0)[chosen], activity.max(0)[chosen]  # (neurons,)
+    low, high = np.quantile(activity[:, chosen], (0.02, 0.98), axis=0)  # (neurons,), without what happens but once
     now = (step + 1) * ticks
     since = max(0, now - BEHIND * ticks)
     recent = (activity[since:now, chosen] - low) / np.where(high - low < 1e-6, 1, high - low)  # (ticks, neurons)
+    recent = recent.clip(-0.1, 1.1)
     time = np.arange(since, now) / ticks + 1 / ticks
     rows = np.arange(len(chosen))[:, None] + 0.9 - 0.8 * recent.T  # (neurons, ticks)
     lines = np.stack([np.broadcast_to(time, rows.shape), rows], axis=-1)
