@@ -6,6 +6,7 @@ import torch
 from control.agents import cartpole, machine
 from ctm.control.environments import EnvironmentConfig
 from ctm.errors import ConfigError, RunError
+from ctm.running import RunningNorm
 from ctm.tasks.control import Control
 from ctm.training import AdamW, Run, train
 from ctm.training.checkpoint import read_tensors
@@ -155,3 +156,17 @@ def test_an_environment_that_is_not_deterministic_is_not_gone_on_with(tmp_path):
     save_file(tensors, file)
     with pytest.raises(RunError, match="CartPole-v1"):
         train(run.extended(3), quiet=True)
+
+
+def test_observations_are_counted_in_after_each_iteration_and_saved(tmp_path):
+    """In units of what was seen before it, so that the policy which learns from a rollout is the one that acted in it."""
+    experiment = cartpole(iterations=2, time_limit=50)
+    model = experiment.model.replace(backbone=experiment.model.backbone.replace(normalised=True))
+    run = finished(tmp_path / "run", experiment.replace(model=model))
+    (norm,) = [module for module in run.load_model("last").modules() if isinstance(module, RunningNorm)]
+    count, mean, variance = norm.statistics
+    assert count.tolist() == [1 + 2 * 4 * 6] * 4
+    assert mean[1] == mean[3] == 0  # masked
+    assert variance[0] < 1
+    first = next(line for line in run.metrics() if "split" not in line)
+    assert first["divergence"] < 0.05

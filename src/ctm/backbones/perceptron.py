@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ctm.backbones.base import BackboneConfig, require_inputs
 from ctm.gated import gated_blocks
+from ctm.running import RunningNorm
 
 
 class GatedPerceptron(nn.Module):
@@ -22,6 +23,8 @@ class GatedPerceptron(nn.Module):
         """C, units of each block."""
         blocks: int = 2
         """How many blocks follow each other."""
+        normalised: bool = False
+        """Whether inputs are taken in units of how much they have varied so far in training by acting."""
 
         def validate(self) -> None:
             for name in ("features", "width", "blocks"):
@@ -44,7 +47,8 @@ class GatedPerceptron(nn.Module):
     def __init__(self, config: "GatedPerceptron.Config") -> None:
         super().__init__()
         self.features = config.features
-        self.layers = nn.Sequential(*gated_blocks(config.features, config.width, config.blocks))
+        norm = [RunningNorm(config.features)] if config.normalised else []
+        self.layers = nn.Sequential(*norm, *gated_blocks(config.features, config.width, config.blocks))
 
     def forward(self, x: Float[Tensor, "B *_features"]) -> Float[Tensor, "B C"]:
         require_inputs(x, "vectors", (self.features,))

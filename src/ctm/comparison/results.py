@@ -50,7 +50,8 @@ def comparison_results(comparison: Comparison) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """The results as a Markdown table: test scores of the best checkpoint, the mean over seeds ± its spread."""
     primary_metric, seeds = found["primary_metric"], len(found["seeds"])
-    scores = list(dict.fromkeys([primary_metric, *(["accuracy"] if _has(found, "accuracy") else []), "loss"]))
+    others = [score for score in ("accuracy", "loss", "length") if _has(found, score)]
+    scores = list(dict.fromkeys([primary_metric, *others]))
     columns = [*scores, "last", "seconds"]
     titles = [*(score.replace("_", " ") for score in scores), f"last {primary_metric.replace('_', ' ')}", "minutes"]
     lines = [["model", "parameters", "seeds", *titles], ["---", "--:", "--:", *["--:"] * len(columns)]]

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ctm.running import with_more
+
 
 class RewardScale:
     """Divides rewards by the deviation of all discounted returns so far, those of all environments together.
@@ -36,17 +38,7 @@ class RewardScale:
             counts: where it was an action, and not the beginning of an episode.
         """
         self.returns = self.returns * self.discount + rewards
-        self._add(self.returns[counts])
+        if counts.any():
+            self.statistics = with_more(self.statistics, self.returns[counts])
         self.returns = self.returns.masked_fill(ended, 0)
         return rewards / self.statistics[2].sqrt().to(rewards)
-
-    def _add(self, values: Float[Tensor, " n"]) -> None:
-        """Takes more values into the statistics, all at once (Chan et al. 1979)."""
-        if not len(values):
-            return
-        count, mean, variance = self.statistics.unbind()
-        more = len(values)
-        total = count + more
-        apart = values.mean() - mean
-        squares = variance * count + values.var(unbiased=False) * more + apart**2 * count * more / total
-        self.statistics = torch.stack([total, mean + apart * more / total, squares / total])

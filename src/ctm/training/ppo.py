@@ -18,6 +18,7 @@ from ctm.errors import ConfigError
 from ctm.inputs import tree_leaves, tree_map
 from ctm.machine import MachineConfig
 from ctm.randomness import generator, seed_from
+from ctm.running import RunningNorm
 from ctm.tasks.base import BaseTaskConfig, Split
 from ctm.training.config import Experiment, LearningConfig
 from ctm.training.devices import reduced
@@ -122,6 +123,7 @@ class PPOTrainer(Trainer):
             order = torch.randperm(rollout.started.shape[1], generator=self._generator("minibatches", epoch))
             for rows in order.chunk(config.minibatches):
                 measured.append(self._update(rollout, advantages, rows))
+        self._take_in(rollout.observations)
         self.iteration += 1
         if not measure:
             return None
@@ -168,6 +170,14 @@ class PPOTrainer(Trainer):
         named = {"policy_loss": terms.policy, "value_loss": terms.value, **terms._asdict()}
         named = {name: value.detach() for name, value in named.items() if name not in ("policy", "value")}
         return {"loss": loss.detach()} | named | {"gradient_norm": norm.detach()}
+
+    def _take_in(self, observations: Tensor) -> None:
+        """Counts the observations of all processes in, where the model takes them in units of how much they vary."""
+        norms = [module for module in self.model.modules() if isinstance(module, RunningNorm)]
+        if norms:
+            seen = self._of_all(observations).flatten(0, 2)  # (processes L B, *shape)
+            for norm in norms:
+                norm.take_in(seen)
 
     def _finished(self) -> dict[str, float]:
         """Mean return and length of the episodes that were finished since the last time, over all processes."""
