@@ -1,13 +1,11 @@
 """Mean and variance of numbers that come little by little, and inputs in units of them."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def with_more(
-    statistics: Float64[Tensor, "3 *shape"], values: Float[Tensor, "n *shape"]
-) -> Float64[Tensor, "3 *shape"]:
+def with_more(statistics: Float[Tensor, "3 *shape"], values: Float[Tensor, "n *shape"]) -> Float[Tensor, "3 *shape"]:
     """Statistics after some more numbers, all at once (Chan et al. 1979).
 
     Args:
@@ -33,14 +31,14 @@ class RunningNorm(nn.Module):
         shape: of an input.
 
     Attributes:
-        statistics: (3, *shape) how many inputs there were, their mean, and their variance; a buffer, saved like weights.
+        statistics: (3, *shape) how many inputs there were, their mean, their variance; a buffer, saved like weights.
     """
 
     statistics: Tensor
 
     def __init__(self, *shape: int) -> None:
         super().__init__()
-        start = torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64).view(3, *[1] * len(shape))
+        start = torch.tensor([1.0, 0.0, 1.0]).view(3, *[1] * len(shape))
         self.register_buffer("statistics", start.repeat(1, *shape))
 
     def forward(self, x: Float[Tensor, "B *shape"]) -> Float[Tensor, "B *shape"]:

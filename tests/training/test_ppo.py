@@ -159,7 +159,7 @@ def test_an_environment_that_is_not_deterministic_is_not_gone_on_with(tmp_path):
 
 
 def test_observations_are_counted_in_after_each_iteration_and_saved(tmp_path):
-    """In units of what was seen before it, so that the policy which learns from a rollout is the one that acted in it."""
+    """In units of what was seen before it, so that the policy that learns is the one that acted."""
     experiment = cartpole(iterations=2, time_limit=50)
     model = experiment.model.replace(backbone=experiment.model.backbone.replace(normalised=True))
     run = finished(tmp_path / "run", experiment.replace(model=model))
