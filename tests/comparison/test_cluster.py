@@ -13,6 +13,7 @@ from ctm import ConfigError
 from ctm.comparison import cluster
 from ctm.comparison.cluster import TrainingJob, compare_on_cluster, executor_of
 from ctm.comparison.comparison import Comparison, finished
+from ctm.tasks.parity import Parity
 from ctm.training import Run, RunError, train
 from ctm.training.lock import holder
 from training.experiments import parity
@@ -27,26 +28,35 @@ def _jobs_find_what_tests_find(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def test_a_job_whose_time_is_up_goes_on_where_it_stopped(tmp_path, capsys):
-    """The signal comes to the process that trains, where no checkpoint but the first was due."""
-    plan = {"iterations": 300, "checkpoint_every": 300, "evaluate_every": 300}
+class StoppedOnce(TrainingJob):
+    """Its time is up in the middle of an iteration, when no checkpoint but the first was due."""
+
+    def __call__(self):
+        batch, stopped = Parity.batch, self.path / "stopped"
+
+        def time_is_up(task, seed, iteration, size):
+            if iteration == 4 and not stopped.exists():
+                stopped.touch()
+                signal.raise_signal(signal.SIGUSR2)
+            return batch(task, seed, iteration, size)
+
+        Parity.batch = time_is_up
+        super().__call__()
+
+
+def test_a_job_whose_time_is_up_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
+    """The signal comes to the process that trains."""
+    plan = {"checkpoint_every": 12, "evaluate_every": 12}
     comparison = Comparison(tmp_path / "jobs", {"long": parity(**plan), "broken": parity()}, seeds=(0,))
     long, broken = comparison.runs.values()
-    state = broken.path / "checkpoints" / "00000001" / "state.json"
-    state.parent.mkdir()
-    state.write_text("{")
+    (broken.path / "config.yaml").write_text("{")
     seen = []
-
-    def time_is_up():
-        wait_for(long.path, 4)
-        os.kill(int(holder(long.path).split()[1]), signal.SIGUSR2)
-
-    threading.Thread(target=time_is_up).start()
+    monkeypatch.setattr(cluster, "TrainingJob", StoppedOnce)
     executor = executor_of("local", tmp_path / "cluster")
     outcome = compare_on_cluster(comparison, executor, after_each=lambda: seen.append(finished(long)))
     assert outcome.signal is None
     (failure,) = outcome.failures
-    assert failure.startswith(f"{broken.path}: {state}: broken checkpoint")
+    assert failure.startswith(f"{broken.path}: {broken.path / 'config.yaml'}: not YAML")
     assert seen == [True]
     number = (long.path / "job.txt").read_text().split()[1]
     printed = (tmp_path / "cluster" / f"{number}_0_log.out").read_text()

@@ -34,7 +34,7 @@ def contents(comparison):
 
 
 def test_every_model_with_every_seed(tmp_path):
-    comparison = Comparison(tmp_path, experiments(), seeds=(0, 3))
+    comparison = Comparison(tmp_path, experiments(iterations=2), seeds=(0, 3))
     assert list(comparison.runs) == [("plain/one", 0), ("lstm", 0), ("plain/one", 3), ("lstm", 3)]
     assert comparison.primary_metric == "whole_accuracy"
     assert comparison.of("lstm") == {}
@@ -44,7 +44,7 @@ def test_every_model_with_every_seed(tmp_path):
     assert seen == [0, 1, 1, 2]
     assert comparison.of("lstm").keys() == {0, 3}
     alone = Run.open(tmp_path / "plain-one" / "seed-3")
-    assert alone.experiment == parity(seed=3)
+    assert alone.experiment == parity(seed=3, iterations=2)
     assert finished(alone)
 
 
@@ -77,20 +77,13 @@ def test_a_stopped_comparison_goes_on_as_if_it_never_was(tmp_path, monkeypatch):
     assert contents(stopped) == contents(whole)
 
 
-def with_a_broken_run(comparison):
-    """The comparison, and the file that breaks its last run."""
-    state = list(comparison.runs.values())[-1].path / "checkpoints" / "00000001" / "state.json"
-    state.parent.mkdir()
-    state.write_text("{")
-    return comparison, state
-
-
 def test_runs_side_by_side_end_stop_and_fail(tmp_path, monkeypatch, capsys):
     """In processes of their own; the signal comes to this one, when one has ended, one has failed and one goes on."""
     endless = {"iterations": 100_000, "checkpoint_every": 100_000, "evaluate_every": 100_000}
     models = {"short": parity(iterations=2), "long": parity(**endless), "broken": parity()}
-    comparison, state = with_a_broken_run(Comparison(tmp_path, models, seeds=(0,)))
+    comparison = Comparison(tmp_path, models, seeds=(0,))
     short, long, broken = comparison.runs.values()
+    (broken.path / "config.yaml").write_text("{")
     start, processes, seen = side_by_side._start, {}, []
 
     def recorded(run, environment):
@@ -108,7 +101,7 @@ def test_runs_side_by_side_end_stop_and_fail(tmp_path, monkeypatch, capsys):
     assert outcome.signal == signal.SIGINT
     assert seen == [1]
     (failure,) = outcome.failures
-    assert failure.startswith(f"{broken.path}: {state}: broken checkpoint")
+    assert failure.startswith(f"{broken.path}: {broken.path / 'config.yaml'}: not YAML")
     assert 4 <= long.latest().iteration < 100_000
     assert "go on with" in (long.path / "log.txt").read_text()
     assert f"2 of 3: {long.path}, see {long.path / 'log.txt'}\n" in capsys.readouterr().out
@@ -118,31 +111,32 @@ def test_runs_side_by_side_end_stop_and_fail(tmp_path, monkeypatch, capsys):
 
 
 def test_runs_end_with_whoever_started_them(tmp_path):
-    """A killed parent tells nobody; its runs save and stop all the same."""
+    """A killed parent tells nobody; its run saves and stops all the same."""
     program = f"""
 from pathlib import Path
 from ctm.comparison.comparison import Comparison, compare
 from training.experiments import parity
 models = {{"one": parity(iterations=9000, checkpoint_every=9000, evaluate_every=9000)}}
-compare(Comparison(Path({str(tmp_path)!r}), models, seeds=(0, 1)), jobs=2, quiet=True)
+compare(Comparison(Path({str(tmp_path)!r}), models, seeds=(0,)), jobs=2, quiet=True)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     parent = subprocess.Popen([sys.executable, "-c", program], env=environment)
-    paths = [tmp_path / "one" / f"seed-{seed}" for seed in (0, 1)]
+    path = tmp_path / "one" / "seed-0"
     try:
-        for path in paths:
-            wait_for(path, 4)
+        wait_for(path, 4)
     finally:
         parent.kill()
         parent.wait()
-    for path in paths:
-        wait_until_free(path)
-        assert 4 <= Run.open(path).latest().iteration < 9000
+    wait_until_free(path)
+    assert 4 <= Run.open(path).latest().iteration < 9000
 
 
 def test_one_that_is_broken_does_not_stop_the_others(tmp_path):
     models = {**experiments(iterations=2), "broken": parity()}
-    comparison, state = with_a_broken_run(Comparison(tmp_path, models, seeds=(0,)))
+    comparison = Comparison(tmp_path, models, seeds=(0,))
+    state = comparison.runs["broken", 0].path / "checkpoints" / "00000001" / "state.json"
+    state.parent.mkdir()
+    state.write_text("{")
     (failure,) = compare(comparison, quiet=True).failures
     assert failure.startswith(f"{tmp_path / 'broken' / 'seed-0'}: {state}: broken checkpoint")
     assert len(comparison.of("lstm")) == len(comparison.of("plain/one")) == 1
@@ -163,7 +157,7 @@ def test_one_that_diverges_does_not_stop_the_others(tmp_path, capsys):
     [
         (lambda models: {}, ConfigError, "compare: name the presets"),
         (lambda models: models | {"plain-one": parity()}, ConfigError, "plain/one: another model has a folder"),
-        (lambda models: models | {"digits": ctm.preset("digits")}, ConfigError, "digits: its task is not that of"),
+        (lambda models: models | {"sort": ctm.preset("sort/quick")}, ConfigError, "sort: its task is not that of"),
         (lambda models: models | {"two": parity(devices=2)}, ConfigError, "two: training.devices"),
         (
             lambda models: {"mnist": ctm.preset("mnist").replace(task=Images.Config(data="nowhere"))},

@@ -33,7 +33,7 @@ def same_end(one, other):
 @pytest.mark.parametrize("core", ["neurons", "lstm"])
 def test_a_run_goes_on_exactly_from_any_checkpoint(tmp_path, core):
     """In the middle of episodes, right after a restart, and with the statistics of rewards and of finished episodes."""
-    whole = finished(tmp_path / "whole", cartpole(core))
+    whole = finished(tmp_path / "whole", cartpole(core, time_limit=6, steps=4, evaluate_every=5))
     for iteration in (0, 1, 3, 4, 5):
         path = tmp_path / str(iteration)
         shutil.copytree(whole.path, path)
@@ -63,18 +63,17 @@ def test_lines_have_what_curves_need(tmp_path):
 def test_an_agent_learns_to_remember(tmp_path):
     """What it saw three steps ago decides what is right now, which without a state is a guess."""
     experiment = cartpole(
-        iterations=40,
-        environments=16,
-        steps=16,
-        epochs=4,
-        minibatches=2,
+        iterations=12,
+        environments=64,
+        steps=4,
+        epochs=6,
         optimizer=AdamW(1e-2, epsilon=1e-5),
         entropy_weight=0.01,
-        evaluate_every=40,
-        checkpoint_every=40,
+        evaluate_every=12,
+        checkpoint_every=12,
     )
     task = Control.Config(EnvironmentConfig("Recall-v0"), 40, 40)
-    run = finished(tmp_path / "run", experiment.replace(task=task, model=machine(features=1)))
+    run = finished(tmp_path / "run", experiment.replace(task=task, model=machine(features=1, ticks=1)))
     returns = [line["return"] for line in run.metrics() if line.get("split") == "validation"]
     assert returns[0] < 0.8
     assert returns[-1] > 0.95
