@@ -1,5 +1,6 @@
 """The benchmarks run and write what they document; how fast is not asked here."""
 
+import importlib.util
 import json
 import os
 import re
@@ -8,12 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import ctm
+from control.agents import cartpole
+from ctm.training import Run, train
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = ("--ticks", "2", "--batch", "4")
 TIMES = {"median", "lowest", "highest"}
+needs_sb3 = pytest.mark.skipif(importlib.util.find_spec("sb3_contrib") is None, reason="needs sb3-contrib")
 
 
 def run(script: str, *arguments: str) -> str:
@@ -133,3 +138,57 @@ def test_augmentations_have_a_line_each() -> None:
         "resized_crop",
         "auto_augment",
     ]
+
+
+@needs_sb3
+def test_agents_are_compared_with_recurrent_ppo(tmp_path: Path) -> None:
+    printed = run("recurrent_ppo.py", "cartpole/quick", "--steps", "1600", "--out", str(tmp_path))
+    assert re.findall(r"^\| (\w+) +\| +0 \| +68,\d{3} \| +\d+\.\d", printed, re.M) == ["ours", "RecurrentPPO"]
+    report = json.loads((tmp_path / "recurrent_ppo.json").read_text())
+    for result in report["results"]:
+        assert [point["steps"] for point in result["curve"]] == [1600]
+        assert set(result["seconds"]) == set(result["steps_per_second"]) == {"wall", "processor"}
+    assert (tmp_path / "recurrent_ppo.md").read_text() == printed.removesuffix("\n")
+    assert (tmp_path / "recurrent_ppo.png").read_bytes().startswith(b"\x89PNG")
+
+
+@needs_sb3
+def test_a_run_is_compared_with_recurrent_ppo_for_several_seeds(tmp_path: Path) -> None:
+    finished = Run.create(tmp_path / "run", cartpole())
+    train(finished, quiet=True)
+    run("recurrent_ppo.py", "--run", str(finished.path), "--seeds", "3", "4", "--out", str(tmp_path))
+    results = json.loads((tmp_path / "recurrent_ppo.json").read_text())["results"]
+    assert [(result["learner"], result["seed"]) for result in results] == [
+        ("ours", 0),
+        ("RecurrentPPO", 3),
+        ("RecurrentPPO", 4),
+    ]
+    assert results[0]["seconds"] is results[0]["steps_per_second"] is None
+    lines = [line for line in finished.metrics() if "split" not in line and line["episodes"]]
+    assert [point["return"] for point in results[0]["curve"]] == [line["return"] for line in lines]
+
+
+@needs_sb3
+def test_recurrent_ppo_learns_as_ours_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import recurrent_ppo
+
+    experiment = cartpole(time_limit=4, iterations=4)
+    learner = recurrent_ppo.recurrent_ppo(experiment)
+    monkeypatch.setattr(recurrent_ppo, "recurrent_ppo", lambda _: learner)
+    rates, update = [], learner.train
+
+    def noted() -> None:
+        update()
+        rates.append(learner.policy.optimizer.param_groups[0]["lr"])
+
+    monkeypatch.setattr(learner, "train", noted)
+    result = recurrent_ppo.yardstick(experiment)
+    config = experiment.training
+    assert rates == pytest.approx([config.schedule.learning_rate(step, 4, 1e-3) for step in range(4)])
+    assert (learner.batch_size, learner.n_epochs, learner.vf_coef) == (12, 2, config.value_weight / 2)
+    seen = torch.as_tensor(learner.rollout_buffer.observations)
+    assert not seen[..., [1, 3]].any()
+    assert seen[..., [0, 2]].all()
+    assert result["return"] == 4  # of every episode, with rewards as they are and the time limit
+    assert sum(point["episodes"] for point in result["curve"]) == 4 * 6
