@@ -21,6 +21,7 @@ _context.set_forkserver_preload(["training.processes", "lightning.fabric", "torc
 def sit(path: Path, environment: dict[str, str]) -> None:
     """Trains until the end or a signal; the exit code says which."""
     torch.set_num_threads(1)
+    multiprocessing.set_start_method(None, force=True)  # workers are started as they are by a program
     os.environ.update(environment)
     outcome = train(Run.open(path), quiet=True)
     if torch.distributed.is_initialized():
