@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,21 +14,19 @@ from ctm.errors import ConfigError
 from ctm.training import Run, RunError, train
 from ctm.training.devices import autocast, find_device, for_the_cpu
 from training.experiments import parity
-from training.processes import everything, wait_for
+from training.processes import everything, finish, free_port, wait_for
 
 ITERATIONS = 60
 
 
 @pytest.fixture
 def launch() -> Iterator[Callable[..., subprocess.Popen]]:
-    """Starts the test program in a folder, on so many devices and nodes, for a model of so many ticks."""
+    """Starts the test program in a folder, on so many devices and nodes."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     started = []
 
-    def launch(
-        folder: Path, devices: int, nodes: int, launcher: tuple[str, ...] = (), iterations: int = ITERATIONS, ticks=4
-    ) -> subprocess.Popen:
-        program = ("-m", "training.program", folder, *map(str, (devices, nodes, iterations, ticks)))
+    def launch(folder: Path, devices: int, nodes: int, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
+        program = ("-m", "training.program", folder, *map(str, (devices, nodes, ITERATIONS)))
         started.append(subprocess.Popen([sys.executable, *launcher, *program], env=environment))
         return started[-1]
 
@@ -42,12 +39,6 @@ def launch() -> Iterator[Callable[..., subprocess.Popen]]:
 def torchrun(node: int, port: int) -> tuple[str, ...]:
     options = ("--nnodes=2", "--nproc-per-node=1", f"--node-rank={node}")
     return ("-m", "torch.distributed.run", *options, "--master-addr=127.0.0.1", f"--master-port={port}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.timeout(900)
@@ -66,14 +57,14 @@ def test_two_processes_learn_what_one_does_however_started_and_stopped(tmp_path,
     process.send_signal(signal.SIGTERM)
     assert process.wait(240) == 128 + signal.SIGTERM
     assert 4 <= Run.open(stopped).latest().iteration < ITERATIONS
-    assert launch(stopped, 2, 1).wait(240) == 0
-    assert everything(stopped) == everything(whole)
+    assert everything(finish(stopped)) == everything(whole)
 
 
-def test_passes_of_a_single_tick_learn_on_two_processes(tmp_path, launch):
+def test_passes_of_a_single_tick_learn_on_two_processes(tmp_path):
     """DistributedDataParallel refuses a step in which a parameter took no part."""
-    assert launch(tmp_path / "run", 2, 1, iterations=3, ticks=1).wait(240) == 0
-    assert Run.open(tmp_path / "run").latest().iteration == 3
+    experiment = parity(devices=2, iterations=3)
+    run = Run.create(tmp_path / "run", experiment.replace(model=experiment.model.replace(ticks=1)))
+    assert Run.open(finish(run.path)).latest().iteration == 3
 
 
 def assert_same_curve(run: Run, other: Run):

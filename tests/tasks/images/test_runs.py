@@ -1,11 +1,8 @@
 """Runs that learn pictures, from the first look at the data to an answer."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -129,9 +126,7 @@ def test_whole_pictures_with_batch_norm_measured_anew(tmp_path, capsys):
 def curve(path, experiment, **training):
     """The losses of a run."""
     run = Run.create(path, experiment.replace(training=experiment.training.replace(**training)))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ctm.cli", "train", "--resume", str(path), "--quiet"]
-    assert subprocess.run(command, env=environment, timeout=240).returncode == 0
+    finish(run.path)
     return torch.tensor([line["loss"] for line in run.metrics() if "split" not in line])
 
 
