@@ -153,10 +153,18 @@ def test_agents_are_compared_with_recurrent_ppo(tmp_path: Path) -> None:
 
 
 @needs_sb3
-def test_a_run_is_compared_with_recurrent_ppo_for_several_seeds(tmp_path: Path) -> None:
+def test_a_run_is_compared_with_recurrent_ppo_for_several_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import recurrent_ppo
+
     finished = Run.create(tmp_path / "run", cartpole())
     train(finished, quiet=True)
-    run("recurrent_ppo.py", "--run", str(finished.path), "--seeds", "3", "4", "--out", str(tmp_path))
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)  # of this process, which runs other tests
+    arguments = ["--run", str(finished.path), "--seeds", "3", "4", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["recurrent_ppo.py", *arguments])
+    recurrent_ppo.main()
     results = json.loads((tmp_path / "recurrent_ppo.json").read_text())["results"]
     assert [(result["learner"], result["seed"]) for result in results] == [
         ("ours", 0),
