@@ -2,8 +2,8 @@
 
     python benchmarks/control.py cartpole/paper-5 cartpole/quick acrobot/paper-2
 
-Both are in one process, take turns, and differentiate the same numbers; medians are reported. Then steps in environments
-per second, of rollouts alone and of whole iterations.
+Both are in one process, take turns, and differentiate the same numbers; medians are reported. Then steps in
+environments per second, of rollouts alone and of whole iterations.
 """
 
 import argparse
