@@ -12,7 +12,8 @@ COMPARED = [
 
 
 def test_a_comparison_and_what_comes_of_it(tmp_path, capsys):
-    command = [*COMPARED, "--seeds", "0", "2", "--out", tmp_path, "--quiet"]
+    small = ("--model.ticks", "4", "--training.batch-size", "4")
+    command = [*COMPARED, *small, "--seeds", "0", "2", "--out", tmp_path, "--quiet"]
     out = said(capsys, *command)
     lines = [line.split(" | ") for line in out.splitlines() if line.startswith("| parity")]
     assert [line[0] for line in lines] == ["| parity/quick", "| parity/quick-lstm"]

@@ -127,7 +127,7 @@ def test_the_same_weights_are_tested_once(tmp_path, monkeypatch, best, passes):
         }
 
     seen = []
-    monkeypatch.setattr("ctm.training.session.evaluate", counted)
+    monkeypatch.setattr("ctm.training.supervised.evaluate", counted)
     run = finished(tmp_path / "run", parity(iterations=1))
     assert seen.count("test") == passes
     last, first = (line for line in run.metrics() if line.get("split") == "test")
