@@ -61,7 +61,7 @@ def episode_picture(episode: WatchedEpisode, step: int = -1) -> Figure:
     _traces(traces, episode, step)
     panels = [figure.add_axes((left, 0.1, 0.245, 0.22)) for left in (0.075, 0.41, 0.74)]
     _policy(panels[0], episode, step)
-    look = {"size": 14, "linewidth": 1.4}
+    look = {"size": 14.0, "linewidth": 1.4}
     curve_so_far(panels[1], plain(episode.values), step, color=BLUE, **look)
     panels[1].set_title("Value")
     _limits(panels[1], plain(episode.values))
@@ -103,7 +103,7 @@ def _policy(axes: Axes, episode: WatchedEpisode, step: int) -> None:
         axes.set_title("Actions")
         numbers = plain(episode.actions).reshape(len(episode.actions), -1)
         for number, colour in zip(numbers.T, SERIES * len(numbers.T), strict=False):
-            curve_so_far(axes, number, step, size=14, color=colour, linewidth=1.4)
+            curve_so_far(axes, number, step, size=14.0, color=colour, linewidth=1.4)
         _limits(axes, numbers)
         return
     axes.set_title("Policy, and what was done")
