@@ -15,7 +15,7 @@ def said(capsys, *arguments):
     """What a successful command prints."""
     code = main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, ""), err
     return out
 
 

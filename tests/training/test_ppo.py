@@ -1,4 +1,5 @@
 import shutil
+import signal
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from ctm.training.checkpoint import read_tensors
 from ctm.training.devices import launch
 from ctm.training.ppo import PPOTrainer
 from training.experiments import parity
+from training.processes import everything, finish, start, wait_for
 
 
 def finished(path, experiment):
@@ -42,6 +44,19 @@ def test_a_run_goes_on_exactly_from_any_checkpoint(tmp_path, core):
         again = Run.open(path)
         train(again, quiet=True)
         assert same_end(whole, again)
+
+
+def test_a_signal_stops_a_run_that_goes_on_exactly(tmp_path):
+    rare = {"evaluate_every": 80, "checkpoint_every": 80, "restart_every": 30}
+    experiment = cartpole(iterations=80, epochs=1, **rare)
+    whole, stopped = (Run.create(tmp_path / name, experiment) for name in ("whole", "stopped"))
+    process = start(stopped.path)
+    wait_for(stopped.path, 10)
+    process.terminate()
+    process.join(60)
+    assert process.exitcode == 128 + signal.SIGTERM
+    assert 10 <= stopped.latest().iteration < 80
+    assert everything(finish(stopped.path)) == everything(finish(whole.path))
 
 
 def test_another_seed_is_another_run(tmp_path):

@@ -7,6 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from ctm.backbones.base import BackboneConfig
+from ctm.errors import ConfigError
 from ctm.gated import gated_blocks
 from ctm.inputs import only_known
 
@@ -47,6 +48,17 @@ class GridCells(nn.Module):
 
         def adapted(self, shape: tuple[int, ...]) -> None:
             return None
+
+        def adapted_to_cells(self, shape: tuple[int, ...]) -> "GridCells.Config":
+            """This backbone for views (H, W, symbols of a cell).
+
+            Raises:
+                ConfigError: if they are not square, or their cells hold anything else than the symbols.
+            """
+            if shape != (shape[0], shape[0], len(SYMBOLS)):
+                expected = f"as many rows as columns of {len(SYMBOLS)} symbols each, or a backbone of kind 'module'"
+                raise ConfigError(f"cells of shape {shape}: expected {expected}")
+            return self.replace(view=shape[0])
 
         def build(self) -> "GridCells":
             return GridCells(self)

@@ -263,7 +263,9 @@ def settings_of(cls: type[Config], values: dict[str, Any], sections: dict[str, s
             fields.append(_field(field.name, made, made(), helped.get(field.name), **section))
         else:
             hint = hints[field.name]
-            words = _OF_PARTS if item_class(hint) else _OF_MAPPINGS if typing.get_origin(hint) is dict else {}
+            words: dict[str, Any] = _OF_PARTS if item_class(hint) else {}
+            if typing.get_origin(hint) is dict:
+                hint, words = str, _OF_MAPPINGS  # of a dict, each key would be an option
             fields.append(_field(field.name, hint, value, helped.get(field.name), **section, **words))
     return _made(cls, fields)
 

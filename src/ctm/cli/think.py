@@ -57,6 +57,8 @@ def think(
     if opened.experiment.task.acts:
         if index is not None or input is not None or text is not None:
             raise ConfigError(f"think: {run} acts: it has no --index, --input or --text; --seed says which episode")
+        if seed is not None and seed < 0:
+            raise ConfigError(f"think: --seed {seed}: expected 0 or more")
         _watch(opened, checkpoint, seed or 0, output, compute)
         return
     if seed is not None:
@@ -96,4 +98,5 @@ def _watch(run: Any, checkpoint: Which, seed: int, output: Path | None, compute:
     print(f"return: {episode.rewards.sum().item():g}")
     print(f"length: {len(episode.actions)}")
     path = output or run.path / "figures" / f"episode-{seed}.gif"
-    print(f"animation: {save_animation(task.animate(episode), path, fps=20.0)}")
+    frames = task.animate(episode, most=1) if path.suffix == ".png" else task.animate(episode)
+    print(f"animation: {save_animation(frames, path, fps=20.0)}")

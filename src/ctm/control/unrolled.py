@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from ctm.control.agent import Agent
@@ -31,7 +31,7 @@ class Unrolled(nn.Module):
         self.agent = agent
 
     def forward(
-        self, observations: Float[Tensor, "L B *shape"], started: Bool[Tensor, "L B"], state: State
+        self, observations: Shaped[Tensor, "L B *shape"], started: Bool[Tensor, "L B"], state: State
     ) -> tuple[Float[Tensor, "L B _numbers"], Float[Tensor, "L B"]]:
         """What the agent makes of L observations.
 
@@ -74,7 +74,7 @@ class Acting:
 
     @torch.no_grad()
     def observe(
-        self, observations: Float[Tensor, "B *shape"], started: Bool[Tensor, " B"]
+        self, observations: Shaped[Tensor, "B *shape"], started: Bool[Tensor, " B"]
     ) -> tuple[Float[Tensor, "B _numbers"], Float[Tensor, " B"]]:
         """The numbers of the policies, and the values, for the next observations.
 

@@ -1,5 +1,6 @@
 """An agent that acts: its environment, its neurons, and what it thinks of both, step by step (Figures 33 and 35)."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ctm.analysis.panels import curve_so_far
 from ctm.analysis.style import (
@@ -29,15 +31,15 @@ BEHIND = 40
 """Steps of an episode for which their traces are still to be seen."""
 
 
-def episode_frames(episode: WatchedEpisode, most: int = 300) -> Iterator[np.ndarray]:
+def episode_frames(episode: WatchedEpisode, most: int) -> Iterator[np.ndarray]:
     """An episode as an animation, a frame a step.
 
     Args:
         episode: what happened.
-        most: frames; of a longer episode only every second, third, … step is drawn.
+        most: frames; of a longer episode only every second, third, … step is drawn, the last one always.
     """
     steps = len(episode.actions)
-    for step in range(0, steps, max(1, -(-steps // most))):
+    for step in reversed(range(steps - 1, -1, -max(1, math.ceil(steps / most)))):
         yield to_frame(episode_picture(episode, step))
 
 
@@ -57,9 +59,9 @@ def episode_picture(episode: WatchedEpisode, step: int = -1) -> Figure:
     picture_axis(environment)
     traces = figure.add_axes((0.46, 0.42, 0.53, 0.51))
     _traces(traces, episode, step)
-    panels = [figure.add_axes((left, 0.1, 0.27, 0.22)) for left in (0.055, 0.385, 0.715)]
+    panels = [figure.add_axes((left, 0.1, 0.245, 0.22)) for left in (0.075, 0.41, 0.74)]
     _policy(panels[0], episode, step)
-    look = {"size": 14, "linewidth": 1.4}
+    look = {"size": 14.0, "linewidth": 1.4}
     curve_so_far(panels[1], plain(episode.values), step, color=BLUE, **look)
     panels[1].set_title("Value")
     _limits(panels[1], plain(episode.values))
@@ -87,11 +89,12 @@ def _traces(axes: Axes, episode: WatchedEpisode, step: int) -> None:
     lines = np.stack([np.broadcast_to(time, rows.shape), rows], axis=-1)
     axes.add_collection(LineCollection(list(lines), colors=colours, linewidths=1.3))
     axes.scatter(np.full(len(chosen), time[-1]), rows[:, -1], c=colours, s=9, zorder=3)
-    axes.set(xlim=(time[-1] - BEHIND, time[-1] + 0.6), ylim=(len(chosen), -0.2), yticks=[])
+    width = min(BEHIND, len(episode.actions))
+    right = max(step + 1, width)
+    axes.set(xlim=(right - width, right + width / 60), ylim=(len(chosen), -0.2), yticks=[])
     axes.set_title(f"{len(chosen)} neurons, {ticks} tick{'s' if ticks > 1 else ''} a step")
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(whole_numbers())
-    axes.set_xlim(left=max(time[-1] - BEHIND, 0) if time[-1] > BEHIND else 0, right=max(time[-1], BEHIND) + 0.6)
 
 
 def _policy(axes: Axes, episode: WatchedEpisode, step: int) -> None:
@@ -101,7 +104,7 @@ def _policy(axes: Axes, episode: WatchedEpisode, step: int) -> None:
         axes.set_title("Actions")
         numbers = plain(episode.actions).reshape(len(episode.actions), -1)
         for number, colour in zip(numbers.T, SERIES * len(numbers.T), strict=False):
-            curve_so_far(axes, number, step, size=14, color=colour, linewidth=1.4)
+            curve_so_far(axes, number, step, size=14.0, color=colour, linewidth=1.4)
         _limits(axes, numbers)
         return
     axes.set_title("Policy, and what was done")
@@ -119,3 +122,4 @@ def _limits(axes: Axes, values: np.ndarray) -> None:
     low, high = float(values.min()), float(values.max())
     margin = max(0.08 * (high - low), 1e-3)
     axes.set_ylim(low - margin, high + margin)
+    axes.yaxis.set_major_locator(MaxNLocator(4))

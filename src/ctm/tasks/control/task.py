@@ -1,12 +1,13 @@
 """Control: acting in an environment for the rewards it gives (appendix G.6)."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from ctm.backbones import ConvNet, GatedPerceptron, GridCells
+from ctm.backbones import BackboneConfig, ConvNet, FeatureTokens, GatedPerceptron, GridCells, ModuleBackbone
 from ctm.control.agent import Agent
 from ctm.control.environments import EnvironmentConfig, Environments
 from ctm.control.episodes import bootstrap_interval, play, watch
@@ -14,7 +15,7 @@ from ctm.control.spaces import Observations
 from ctm.errors import ConfigError
 from ctm.inputs import Inputs
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
-from ctm.observers import Direct, ObserverConfig, Pooling
+from ctm.observers import Direct, ObserverConfig, Pooling, Scheduled
 from ctm.randomness import seed_from
 from ctm.readouts import ActorCritic
 from ctm.tasks.base import BaseTaskConfig, Split
@@ -65,10 +66,13 @@ class Control:
         def check(self, model: MachineConfig, ticks: int) -> None:
             if not isinstance(model.readout, ActorCritic.Config):
                 raise ConfigError(f"model.readout.kind = {model.readout.kind!r}: to act takes an 'actor_critic'")
+            if isinstance(model.observer, Scheduled.Config):
+                raise ConfigError("model.observer.kind = 'scheduled': to act takes one that sees its input as a whole")
 
         def fitted(self, model: MachineConfig) -> tuple["Control.Config", MachineConfig]:
             spaces = self.environment.spaces()
-            backbone, observer = _seeing(model, spaces.observations)
+            backbone = _backbone(model.backbone, spaces.observations, model.observer.uses_query)
+            observer = _observer(model.observer, backbone, spaces.observations)
             actions = {"actions": spaces.actions.count, "continuous": spaces.actions.continuous}
             return self, model.replace(backbone=backbone, observer=observer, readout=model.readout.replace(**actions))
 
@@ -155,11 +159,11 @@ class Control:
             activity=torch.cat(act.activity),
         )
 
-    def animate(self, episode: WatchedEpisode) -> "Iterator[np.ndarray]":
-        """Frames (H, W, 3) of an episode."""
+    def animate(self, episode: WatchedEpisode, most: int = 150) -> "Iterator[np.ndarray]":
+        """Frames (H, W, 3) of an episode, so many at most, the last one always."""
         from ctm.tasks.control.figures import episode_frames
 
-        return episode_frames(episode)
+        return episode_frames(episode, most)
 
     def figures(self, episode: WatchedEpisode) -> "Iterator[tuple[str, Figure]]":
         """Named pictures of an episode."""
@@ -182,19 +186,24 @@ class Control:
         yield "neurons", neuron_traces_side_by_side(activity)
 
 
-def _seeing(model: MachineConfig, seen: Observations) -> tuple[Any, ObserverConfig]:
-    """A backbone for what is seen, the model's own if it takes that, and an observer of its features."""
-    suitable: Any = {
-        "vector": GatedPerceptron.Config(),
-        "grid": GridCells.Config(),
-        "picture": ConvNet.Config((32, 64), (True, True)),
-    }[seen.kind]
-    own = seen.kind == {"perceptron": "vector", "minigrid": "grid"}.get(model.backbone.kind or "", "picture")
-    adapted = model.backbone.adapted(seen.shape) if own else None
-    backbone = suitable.adapted(seen.shape) if adapted is None else adapted
+def _backbone(own: BackboneConfig, seen: Observations, looks: bool) -> BackboneConfig:
+    """A backbone for what is seen: the model's own if it takes that. One that `looks` needs several features."""
+    if seen.kind == "grid":
+        if isinstance(own, ModuleBackbone):
+            return own
+        cells = own if isinstance(own, GridCells.Config) else GridCells.Config()
+        return cells.adapted_to_cells(seen.shape)
+    vectors = FeatureTokens.Config() if looks else GatedPerceptron.Config()
+    suitable = vectors if seen.kind == "vector" else ConvNet.Config((32, 64), (True, True))
+    backbone = own.adapted(seen.shape) or suitable.adapted(seen.shape)
+    assert backbone is not None
+    return backbone
+
+
+def _observer(own: ObserverConfig, backbone: BackboneConfig, seen: Observations) -> ObserverConfig:
+    """An observer of the features of what is seen: the model's own if it looks, else one that sees all of them."""
+    if own.uses_query:
+        return own
     if backbone.dimensions == 0:
-        return backbone, Direct.Config()
-    if isinstance(model.observer, Direct.Config):
-        cells = seen.shape[0] * seen.shape[1] if seen.kind == "grid" else None
-        return backbone, Pooling.Config(cells)
-    return backbone, model.observer
+        return Direct.Config()
+    return Pooling.Config(math.prod(seen.shape[:2]) if seen.kind == "grid" else None)
