@@ -48,8 +48,8 @@ class Unrolled(nn.Module):
         features = machine.backbone(observations.flatten(0, 1)).unflatten(0, observations.shape[:2])  # (L, B, C, …)
         weights = machine.prepare_weights(max(HISTORY, machine.config.ticks))
         representations: list[Any] = []
-        for of_step, begins in zip(features.unbind(), started.unbind(), strict=True):
-            if begins.any():
+        for step, (of_step, begins) in enumerate(zip(features.unbind(), started.unbind(), strict=True)):
+            if step == 0 or begins.any():  # once at least, so that the learned start has a gradient in every process
                 state = agent.reset(state, begins.to(features.device))
             state = think(agent, state, machine.prepare_features(of_step, weights))
             representations.append(machine.output.read(state.output))  # (B, P)
