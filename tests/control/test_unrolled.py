@@ -97,3 +97,12 @@ def test_modules_are_the_agents_own():
     model = built("neurons")
     assert {id(parameter) for parameter in Unrolled(Agent(model)).parameters()} == set(map(id, model.parameters()))
     assert isinstance(Unrolled(Agent(model)), nn.Module)
+
+
+def test_every_parameter_has_a_gradient_even_if_no_episode_begins():
+    """Processes that learn together wait for all of them."""
+    unrolled = Unrolled(ctm.Agent(machine().build()))
+    state = carried(unrolled.agent.initial_state(2))
+    numbers, values = unrolled(torch.randn(3, 2, 4), torch.zeros(3, 2, dtype=torch.bool), state)
+    (numbers.sum() + values.sum()).backward()
+    assert [name for name, parameter in unrolled.named_parameters() if parameter.grad is None] == []

@@ -49,8 +49,8 @@ class Unrolled(nn.Module):
         weights = machine.prepare_weights(max(HISTORY, machine.config.ticks))
         start = agent.initial_state(len(state.ticks))
         representations: list[Any] = []
-        for of_step, begins in zip(features.unbind(), started.unbind(), strict=True):
-            if begins.any():
+        for step, (of_step, begins) in enumerate(zip(features.unbind(), started.unbind(), strict=True)):
+            if step == 0 or begins.any():  # once at least, so that the learned start has a gradient in every process
                 state = agent.reset(state, begins.to(features.device), start)
             state = think(agent, state, machine.prepare_features(of_step, weights))
             representations.append(machine.output.read(state.output))  # (B, P)
