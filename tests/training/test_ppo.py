@@ -14,7 +14,6 @@ from ctm.training.checkpoint import read_tensors
 from ctm.training.devices import launch
 from ctm.training.ppo import PPOTrainer
 from training.experiments import parity
-from training.processes import everything, finish, start, wait_for
 
 
 def finished(path, experiment):
@@ -184,3 +183,17 @@ def test_observations_are_counted_in_after_each_iteration_and_saved(tmp_path):
     assert variance[0] < 1
     first = next(line for line in run.metrics() if "split" not in line)
     assert first["divergence"] < 0.05
+
+
+def test_two_processes_act_each_in_environments_of_its_own_and_go_on_exactly(tmp_path):
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    Run.create(whole, cartpole(iterations=3, devices=2, evaluate_every=3))
+    finish(whole)
+    shutil.copytree(whole, again)
+    for later in (2, 3):
+        shutil.rmtree(again / "checkpoints" / f"{later:08d}")
+    finish(again)
+    assert same_end(Run.open(whole), Run.open(again))
+    lives = read_tensors(Run.open(whole).latest().path / "training.safetensors", "")["rollouts.observations"]
+    assert lives.shape == (2, 2, 4)  # processes, environments of each
+    assert not torch.equal(*lives)

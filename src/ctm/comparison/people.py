@@ -126,7 +126,7 @@ def compare_with_people(
     tasks = {}
     for name, run in opened.items():
         config = run.experiment.task
-        if len(run.experiment.model.readout.shape) != 1 or (task := config.build()).emits:
+        if config.acts or len(run.experiment.model.readout.shape) != 1 or (task := config.build()).emits:
             raise ConfigError(f"{run.path}: learned {config.kind}: expected a task with one label a sample")
         tasks[name] = task
     targets = _targets(opened, tasks)

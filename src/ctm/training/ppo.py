@@ -236,8 +236,12 @@ class PPOTrainer(Trainer):
 
     def _of_all(self, tensor: Tensor) -> Tensor:
         """The tensors of all processes, (processes, …)."""
-        gathered: Any = self.fabric.all_gather(tensor.to(self.fabric.device))
-        return gathered if self.fabric.world_size > 1 else gathered.unsqueeze(0)
+        tensor = tensor.to(self.fabric.device)
+        parts = [torch.empty_like(tensor) for _ in range(self.fabric.world_size)]
+        if len(parts) == 1:
+            return tensor.unsqueeze(0)
+        torch.distributed.all_gather(parts, tensor.contiguous())
+        return torch.stack(parts)
 
     def _generator(self, purpose: str, *which: int) -> torch.Generator:
         return generator(self.config.seed, purpose, self.iteration, self._rank, *which)
