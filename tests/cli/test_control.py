@@ -103,6 +103,8 @@ def forgotten(own, new_process, monkeypatch):
 def test_own_environments_are_found_again_without_importing_them(capsys, agent, forgotten):
     assert said(capsys, "train", "--resume", agent, "--iterations", "3", "--quiet").startswith("trained")
     assert said(capsys, "evaluate", agent, "--episodes", "3").endswith("ticks: 2\nepisodes: 3\n")
+    first, again, others = (said(capsys, "evaluate", agent, "--seed", str(seed)) for seed in (0, 0, 1))
+    assert first == again == said(capsys, "evaluate", agent) != others
 
 
 def test_an_episode_is_watched(capsys, agent, tmp_path):
@@ -168,7 +170,8 @@ def test_what_an_agent_cannot_do_is_refused(capsys, trained_agent, arguments, me
 
 
 def test_what_only_agents_can_do_is_refused_of_others(capsys, trained):
-    assert "does not act" in refused(capsys, "evaluate", trained, "--episodes", "3")
+    for option in ("--episodes", "--seed"):
+        assert "learns from samples" in refused(capsys, "evaluate", trained, option, "3")
     assert "has learned from samples" in refused(capsys, "think", trained, "--seed", "3")
 
 

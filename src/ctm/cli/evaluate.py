@@ -24,6 +24,7 @@ def evaluate(
     batch_norm: int | None = None,
     csv: Path | None = None,
     episodes: int | None = None,
+    seed: int | None = None,
     json: bool = False,
     compute: ComputeOptions = DEFAULT,
 ) -> None:
@@ -54,6 +55,8 @@ def evaluate(
         With --ways, a file to write a row for each way and tick to.
     episodes:
         Of an agent, how many episodes; by default as many as at the end of training.
+    seed:
+        Of an agent, which episodes; by default 0, those that are played in training.
     json:
         Print all scores, those by tick too, as one JSON object.
     """
@@ -84,10 +87,10 @@ def evaluate(
     acts = opened.experiment.task.acts
     if acts and (ways or stops or whole or batch_norm is not None):
         raise ConfigError(
-            f"evaluate: {run} acts; it takes --episodes, and neither --ways, --until, --budget nor others"
+            f"evaluate: {run} acts; it takes --episodes and --seed, and neither --ways, --until, --budget nor others"
         )
-    if episodes is not None and not acts:
-        raise ConfigError(f"evaluate: --episodes {episodes}: {run} learns from samples and does not act")
+    if (episodes is not None or seed is not None) and not acts:
+        raise ConfigError(f"evaluate: {run} learns from samples: it has no --episodes and no --seed")
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
     if whole:
         task = _with_whole_pictures(task)
@@ -95,7 +98,7 @@ def evaluate(
         if batch_norm is not None:
             estimate_batch_norm(model, task, training, batch_norm)
         if acts:
-            scores, text = _acting(model, task, split, training.evaluation_batch, episodes)
+            scores, text = _acting(model, task, split, training.evaluation_batch, episodes, seed or 0)
         elif ways:
             scores, text = _ways(model, task, split, training.evaluation_batch, csv, json)
         elif stops:
@@ -105,9 +108,11 @@ def evaluate(
     print(dumps({"run": str(run), "split": split, "checkpoint": checkpoint, **scores}) if json else text)
 
 
-def _acting(model: Any, task: Any, split: Split, batch: int, episodes: int | None) -> tuple[dict[str, Any], str]:
+def _acting(
+    model: Any, task: Any, split: Split, batch: int, episodes: int | None, seed: int
+) -> tuple[dict[str, Any], str]:
     """The scores of whole episodes, and what to print of them."""
-    scores = task.scores(model, split, batch, episodes)
+    scores = task.scores(model, split, batch, episodes, seed)
     interval = f"(95 %: {scores['return_low']:.2f} to {scores['return_high']:.2f})"
     others = [f"{name}: {scores[name]:g}" for name in ("length", "ticks", "episodes")]
     return scores, "\n".join([f"return: {scores['return']:.2f} {interval}", *others])
