@@ -44,6 +44,9 @@ def test_models_answer_what_their_tasks_ask(name):
     elif name.startswith("mazes"):
         assert experiment.model.readout.answer == (experiment.task.route_length,)
         assert experiment.model.readout.classes == 5
+    elif experiment.task.acts:
+        actions = experiment.task.environment.spaces().actions
+        assert experiment.model.readout == ctm.ActorCritic.Config(actions.count, actions.continuous)
     elif name == "arrays":  # until the data are known
         assert experiment.model.readout == ctm.ClassReadout.Config(classes=2)
     else:

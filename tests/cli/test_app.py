@@ -108,7 +108,7 @@ FILES = {
     "bytes.yaml": (b"\xff\xfe\xfa", "not a text in UTF-8"),
     "date.yaml": (b"task: 2024-13-01", "not YAML: month must be in 1..12"),
     "kind.yaml": (b"task: {kind: mine}", "import the file or package that defines it first"),
-    "lacks.yaml": (b"task: {}", "task: kind: missing; expected one of arrays, images"),
+    "lacks.yaml": (b"task: {}", "task: kind: missing; expected one of arrays, control"),
     "folder.yaml": (None, "cannot be read: Is a directory"),
 }
 

@@ -103,8 +103,14 @@ def forgotten(own, new_process, monkeypatch):
 def test_own_environments_are_found_again_without_importing_them(capsys, agent, forgotten):
     assert said(capsys, "train", "--resume", agent, "--iterations", "3", "--quiet").startswith("trained")
     assert said(capsys, "evaluate", agent, "--episodes", "3").endswith("ticks: 2\nepisodes: 3\n")
-    first, again, others = (said(capsys, "evaluate", agent, "--seed", str(seed)) for seed in (0, 0, 1))
-    assert first == again == said(capsys, "evaluate", agent) != others
+
+
+def test_a_seed_says_which_episodes_score_an_agent(capsys, tmp_path):
+    run, options = tmp_path / "agent", ("--episodes", "9", "--seed")
+    assert main(["train", "cartpole/quick", "--run", str(run), *TINY]) == 0
+    first, again, others = (said(capsys, "evaluate", run, *options, seed) for seed in ("0", "0", "1"))
+    assert first.endswith(again)
+    assert again == said(capsys, "evaluate", run, "--episodes", "9") != others
 
 
 def test_an_episode_is_watched(capsys, agent, tmp_path):

@@ -14,6 +14,7 @@ from ctm.training.checkpoint import read_tensors
 from ctm.training.devices import launch
 from ctm.training.ppo import PPOTrainer
 from training.experiments import parity
+from training.processes import everything, finish, start, wait_for
 
 
 def finished(path, experiment):

@@ -85,7 +85,7 @@ def test_the_best_checkpoint_is_the_last_one_of_the_best_score(tmp_path, monkeyp
     def evaluate(model, task, split, *others):
         return {"loss": 1.0, task.primary_metric: next(rising_and_falling[split])}
 
-    monkeypatch.setattr("ctm.training.session.evaluate", evaluate)
+    monkeypatch.setattr("ctm.training.supervised.evaluate", evaluate)
     run = Run.create(tmp_path / "run", parity(evaluate_every=3, checkpoint_every=1, keep=1))
     assert train(run, quiet=True).best == 0.4
     assert run.best().iteration == 6

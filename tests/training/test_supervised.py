@@ -199,11 +199,11 @@ def test_a_loss_scaler_that_is_none_is_named(tmp_path, monkeypatch, scaler):
 
 
 def _stop_after(monkeypatch, iteration: int) -> None:
-    step = Trainer.step
+    step = SupervisedTrainer.step
 
     def signalled(self, measure):
         if self.iteration + 1 == iteration:
             os.kill(os.getpid(), signal.SIGTERM)
         return step(self, measure)
 
-    monkeypatch.setattr(Trainer, "step", signalled)
+    monkeypatch.setattr(SupervisedTrainer, "step", signalled)
