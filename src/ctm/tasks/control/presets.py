@@ -76,7 +76,7 @@ def cartpole_quick_lstm() -> ctm.Experiment:
 
 @register("acrobot/quick")
 def acrobot_quick() -> ctm.Experiment:
-    """Acrobot without velocities: minutes on a laptop."""
+    """Acrobot without velocities: ten minutes on a laptop."""
     return _quick(ACROBOT, GatedPerceptron.Config(6, 64), 3, iterations=60, steps=100, entropy_weight=0.02)
 
 
@@ -88,7 +88,7 @@ def acrobot_quick_lstm() -> ctm.Experiment:
 
 @register("four-rooms/quick")
 def four_rooms_quick() -> ctm.Experiment:
-    """Four rooms of MiniGrid, with a small machine: half an hour on a laptop."""
+    """Four rooms of MiniGrid, with a small machine: half an hour on a laptop, in which it has not been learned yet."""
     return _quick(FOUR_ROOMS, GridCells.Config(16), 7, iterations=400, steps=50, cells=49, entropy_weight=0.02)
 
 
