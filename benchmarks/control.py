@@ -20,7 +20,7 @@ from ctm.training.devices import launch
 from ctm.training.ppo import PPOTrainer
 
 
-class LiteralUnrolled(torch.nn.Module):
+class LiteralUnrolledAgent(torch.nn.Module):
     """The steps one by one, each a call of the literal loop, which reads and answers at every tick."""
 
     def __init__(self, agent: ctm.Agent) -> None:
@@ -46,7 +46,7 @@ def measure(preset: str, repeats: int) -> None:
     acting = time.perf_counter() - start
     rows = torch.arange(config.environments // config.minibatches)
     advantages = torch.randn_like(rollout.rewards)
-    ways = {"literal": LiteralUnrolled(trainer._agent), "fast": trainer._model}
+    ways = {"literal": LiteralUnrolledAgent(trainer._agent), "fast": trainer._model}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for repeat in range(repeats + 1):
         for way, module in ways.items():

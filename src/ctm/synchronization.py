@@ -58,7 +58,7 @@ class Representation(nn.Module):
 
 
 @dataclass(frozen=True)
-class PairedConfig(RepresentationConfig):
+class PairRepresentationConfig(RepresentationConfig):
     """Base of the representations of neuron pairs."""
 
     pairing: Pairing
@@ -72,7 +72,7 @@ class PairedConfig(RepresentationConfig):
         return self.pairing.count
 
 
-class PairedRepresentation(Representation):
+class PairRepresentation(Representation):
     """Base of the representations of neuron pairs, each of which forgets at a rate of its own.
 
     Args:
@@ -89,7 +89,7 @@ class PairedRepresentation(Representation):
     left: Tensor
     right: Tensor
 
-    def __init__(self, config: PairedConfig, neurons: int, role: Role, generator: Generator) -> None:
+    def __init__(self, config: PairRepresentationConfig, neurons: int, role: Role, generator: Generator) -> None:
         super().__init__()
         self.size = config.pairing.count
         self.decay = nn.Parameter(torch.zeros(self.size))
@@ -109,11 +109,11 @@ class SynchronizationState(NamedTuple):
     normaliser: Tensor  # beta (1, P): decayed count of ticks; does not depend on the data
 
 
-class Synchronization(PairedRepresentation):
+class Synchronization(PairRepresentation):
     """Decayed inner products of neuron pairs over all ticks so far, updated recursively (eq. 10, appendix H)."""
 
     @dataclass(frozen=True)
-    class Config(PairedConfig, kind="synchronization"):
+    class Config(PairRepresentationConfig, kind="synchronization"):
         """Synchronization of chosen neuron pairs."""
 
         def build(self, neurons: int, role: Role, generator: Generator) -> "Synchronization":

@@ -8,13 +8,13 @@ from torch import Generator, Tensor, nn
 
 from ctm.cores.base import symmetric_uniform
 from ctm.pairings import Role
-from ctm.synchronization import PairedConfig, PairedRepresentation, within_bounds
+from ctm.synchronization import PairRepresentation, PairRepresentationConfig, within_bounds
 
 MAXIMUM_DECAY = 4.0
 """Decays r are kept in [0, 4] here, as the authors do."""
 
 
-class WindowedSynchronization(PairedRepresentation):
+class WindowedSynchronization(PairRepresentation):
     """Decayed inner products of neuron pairs over a window of the last M ticks (appendix G.6).
 
     The newest post-activations have the age 0 and count exp(-r age). Before there were M of them, learned ones stand in
@@ -26,7 +26,7 @@ class WindowedSynchronization(PairedRepresentation):
     """
 
     @dataclass(frozen=True)
-    class Config(PairedConfig, kind="windowed"):
+    class Config(PairRepresentationConfig, kind="windowed"):
         """Synchronization of chosen neuron pairs over the last ticks."""
 
         window: int = 10

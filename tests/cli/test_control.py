@@ -1,6 +1,7 @@
 """Agents on the command line: trained, scored, watched and compared, with an environment of one's own."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +119,31 @@ def test_an_episode_is_watched(capsys, agent, tmp_path):
     lines = said(capsys, "think", agent, "--seed", "3", "--output", output).splitlines()
     assert lines[1:] == ["length: 4", f"animation: {output}"]
     assert output.is_file()
+
+
+def test_figures_show_how_an_agent_learned_and_an_episode(capsys, agent):
+    written = [Path(line).name for line in said(capsys, "figures", agent).splitlines()]
+    assert written == ["training.png", "episode.png", "neurons.png", "episode.gif", "episode.mp4"]
+    assert all((agent / "figures" / name).stat().st_size > 0 for name in written)
+
+
+def test_figures_of_what_cannot_be_drawn_are_the_others(capsys, own, tmp_path):
+    run = tmp_path / "agent"
+    assert main(train(own, run, "OwnUnseen-v0")) == 0
+    first, *written = said(capsys, "figures", run).splitlines()[-3:]
+    assert "the episode is left out: environment.id = 'OwnUnseen-v0': cannot be drawn" in first
+    assert [Path(line).name for line in written] == ["training.png", "neurons.png"]
+
+
+def test_agents_are_compared(capsys, tmp_path):
+    out = tmp_path / "compared"
+    options = ("--model.ticks", "1", "2", "--seeds", "0", "--out", str(out), *TINY)
+    assert main(["compare", "cartpole/quick", *options]) == 0
+    header, _, *models = (out / "results.md").read_text().splitlines()
+    assert header.split(" | ")[3:] == ["return", "length", "last return", "minutes |"]
+    assert len(models) == 2
+    for name in ("comparison.png", "by-setting.png", "neurons.png"):
+        assert (out / name).stat().st_size > 0
 
 
 def test_parts_of_a_mapping_are_no_options(capsys, own, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import ctm
 from ctm.control.environments import EnvironmentConfig
 from ctm.tasks.control import Control
-from ctm.training import PPO, AdamW, Experiment, Linear, NormClipping
+from ctm.training import PPO, AdamW, Experiment, LinearDecay, NormClipping
 
 
 def machine(core: str = "neurons", ticks: int = 2, features: int = 4, actions: int = 2) -> ctm.MachineConfig:
@@ -38,7 +38,7 @@ def cartpole(core: str = "neurons", time_limit: int | None = 12, **training: Any
         "epochs": 2,
         "minibatches": 2,
         "optimizer": AdamW(1e-3, epsilon=1e-5),
-        "schedule": Linear(),
+        "schedule": LinearDecay(),
         "clipping": NormClipping(0.5),
         "accelerator": "cpu",
         "restart_every": 4,

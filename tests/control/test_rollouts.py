@@ -3,15 +3,15 @@ import torch
 from control.agents import cartpole, machine
 from ctm.control.agent import Agent
 from ctm.control.reward_scale import RewardScale
-from ctm.control.rollouts import Rollouts
-from ctm.control.unrolled import Unrolled
+from ctm.control.rollouts import RolloutCollector
+from ctm.control.unrolled import UnrolledAgent
 from ctm.randomness import generator
 
 
 def rollouts(count=3, time_limit=5, scale=None):
     torch.manual_seed(0)
     agent = Agent(machine().build().eval())
-    return Rollouts(agent, cartpole(time_limit=time_limit).task.build().environments(count), scale)
+    return RolloutCollector(agent, cartpole(time_limit=time_limit).task.build().environments(count), scale)
 
 
 def test_a_rollout_is_what_the_agent_saw_did_and_expected():
@@ -20,7 +20,7 @@ def test_a_rollout_is_what_the_agent_saw_did_and_expected():
     first, second = (life.collect(4, generator(number)) for number in range(2))
     for rollout in (first, second):
         with torch.no_grad():
-            numbers, values = Unrolled(life.agent)(rollout.observations, rollout.started, rollout.state)
+            numbers, values = UnrolledAgent(life.agent)(rollout.observations, rollout.started, rollout.state)
         policy = life.agent.policy(numbers)
         torch.testing.assert_close(policy.log_prob(rollout.actions), rollout.log_probabilities)
         torch.testing.assert_close(values, rollout.values[:-1])

@@ -8,7 +8,7 @@ import ctm
 from control.agents import machine
 from ctm.control.agent import Agent
 from ctm.control.rollouts import carried
-from ctm.control.unrolled import Acting, Unrolled
+from ctm.control.unrolled import AgentStream, UnrolledAgent
 from ctm.inputs import slice_batch, tree_leaves
 
 
@@ -43,7 +43,7 @@ def test_many_steps_at_once_are_the_steps_one_by_one(core, ticks, steps, count, 
     with torch.no_grad():
         before = torch.randn(count, 4, generator=source, dtype=torch.float64)
         state = carried(model(before).state)
-    policies, values = Unrolled(Agent(model))(observations, started, state)
+    policies, values = UnrolledAgent(Agent(model))(observations, started, state)
     found = torch.cat([policies, values.unsqueeze(-1)], dim=-1)
     weights = torch.randn(found.shape, generator=source, dtype=torch.float64)
     gradients = torch.autograd.grad((found * weights).sum(), list(model.parameters()), allow_unused=True)
@@ -65,8 +65,8 @@ def test_acting_is_unrolling_without_gradients(core):
     started = torch.rand(20, 3, generator=source) < 0.2
     state = carried(agent.initial_state(3))
     with torch.no_grad():
-        policies, values = Unrolled(agent)(observations, started, state)
-    acting = Acting(agent, state)
+        policies, values = UnrolledAgent(agent)(observations, started, state)
+    acting = AgentStream(agent, state)
     steps = [acting.observe(seen, begins) for seen, begins in zip(observations, started, strict=True)]
     torch.testing.assert_close(torch.stack([numbers for numbers, _ in steps]), policies)
     torch.testing.assert_close(torch.stack([value for _, value in steps]), values)
@@ -79,7 +79,7 @@ def test_the_learned_start_learns_from_episodes_that_begin_and_from_no_others():
     begins = torch.zeros(3, 2, dtype=torch.bool)
     for started, learns in ((begins, False), (begins | torch.tensor([[False], [True], [False]]), True)):
         model.zero_grad()
-        policies, values = Unrolled(Agent(model))(observations, started, state)
+        policies, values = UnrolledAgent(Agent(model))(observations, started, state)
         (policies.sum() + values.sum()).backward()
         starts = [model.core.start_post_activations, model.core.start_history, model.output.start_window]
         assert all((start.grad is not None and bool(start.grad.any())) is learns for start in starts)
@@ -88,20 +88,20 @@ def test_the_learned_start_learns_from_episodes_that_begin_and_from_no_others():
 def test_a_tick_is_told_of():
     model = built("neurons", ticks=3)
     seen = []
-    acting = Acting(Agent(model), model.start(1), on_tick=lambda state: seen.append(state.ticks.item()))
+    acting = AgentStream(Agent(model), model.start(1), on_tick=lambda state: seen.append(state.ticks.item()))
     acting.observe(torch.zeros(1, 4, dtype=torch.float64), torch.ones(1, dtype=torch.bool))
     assert seen == [1, 2, 3]
 
 
 def test_modules_are_the_agents_own():
     model = built("neurons")
-    assert {id(parameter) for parameter in Unrolled(Agent(model)).parameters()} == set(map(id, model.parameters()))
-    assert isinstance(Unrolled(Agent(model)), nn.Module)
+    assert {id(parameter) for parameter in UnrolledAgent(Agent(model)).parameters()} == set(map(id, model.parameters()))
+    assert isinstance(UnrolledAgent(Agent(model)), nn.Module)
 
 
 def test_every_parameter_has_a_gradient_even_if_no_episode_begins():
     """Processes that learn together wait for all of them."""
-    unrolled = Unrolled(ctm.Agent(machine().build()))
+    unrolled = UnrolledAgent(ctm.Agent(machine().build()))
     state = carried(unrolled.agent.initial_state(2))
     numbers, values = unrolled(torch.randn(3, 2, 4), torch.zeros(3, 2, dtype=torch.bool), state)
     (numbers.sum() + values.sum()).backward()

@@ -198,3 +198,19 @@ def test_two_processes_act_each_in_environments_of_its_own_and_go_on_exactly(tmp
     lives = read_tensors(Run.open(whole).latest().path / "training.safetensors", "")["rollouts.observations"]
     assert lives.shape == (2, 2, 4)  # processes, environments of each
     assert not torch.equal(*lives)
+
+
+def test_with_less_memory_it_learns_the_same(tmp_path):
+    runs = [finished(tmp_path / str(on), cartpole(iterations=2, recompute=on)) for on in (True, False)]
+    lines = [[line for line in run.metrics() if "split" not in line] for run in runs]
+    for line, expected in zip(*lines, strict=True):
+        assert line == pytest.approx(expected, abs=1e-4)
+
+
+def test_bf16_learns_with_fp32_weights(tmp_path):
+    run = finished(tmp_path / "run", cartpole(iterations=2, precision="bf16"))
+    assert {tensor.dtype for tensor in run.load_model("last").parameters()} == {torch.float32}
+    losses = [line["loss"] for line in run.metrics() if "split" not in line]
+    exact = [line["loss"] for line in finished(tmp_path / "exact", cartpole(iterations=2)).metrics() if "loss" in line]
+    assert losses != exact
+    assert losses == pytest.approx(exact, abs=0.5)

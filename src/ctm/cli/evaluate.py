@@ -56,7 +56,7 @@ def evaluate(
     episodes:
         Of an agent, how many episodes; by default as many as at the end of training.
     seed:
-        Of an agent, which episodes; by default 0, those that are played in training.
+        Of an agent, which episodes; by default 0, those that score it in training.
     json:
         Print all scores, those by tick too, as one JSON object.
     """

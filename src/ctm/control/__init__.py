@@ -2,7 +2,7 @@
 
 from ctm.control.agent import Agent
 from ctm.control.environments import EnvironmentConfig, Environments, Episodes, Step
-from ctm.control.episodes import Moment, bootstrap_interval, play, watch
+from ctm.control.episodes import EpisodeStep, bootstrap_interval, play, watch
 from ctm.control.models import control_lstm, control_machine
 from ctm.control.policies import Policy, policy, sample
 from ctm.control.spaces import Actions, Observations, Spaces
@@ -12,8 +12,8 @@ __all__ = [
     "Agent",
     "EnvironmentConfig",
     "Environments",
+    "EpisodeStep",
     "Episodes",
-    "Moment",
     "Observations",
     "Policy",
     "Spaces",

@@ -76,7 +76,7 @@ def bootstrap_interval(
     return lower, upper
 
 
-class Moment(NamedTuple):
+class EpisodeStep(NamedTuple):
     """A step of an episode that is looked at."""
 
     observation: Tensor
@@ -85,31 +85,32 @@ class Moment(NamedTuple):
     """() or (count,), as the agent gave it."""
     reward: float
     """What it brought."""
-    frame: np.ndarray
-    """(H, W, 3) uint8, the environment as it was observed."""
+    frame: np.ndarray | None
+    """(H, W, 3) uint8, the environment as it was observed; nothing if it is not drawn."""
 
 
-def watch(act: Act, config: EnvironmentConfig, seed: int) -> Iterator[Moment]:
-    """Plays an episode and draws it, step by step; no screen is needed.
+def watch(act: Act, config: EnvironmentConfig, seed: int, drawn: bool = True) -> Iterator[EpisodeStep]:
+    """Plays an episode, step by step, and draws it; no screen is needed.
 
     Args:
         act: the agent; it gets one observation at a time, (1, *shape).
         config: the environment.
         seed: all that is random in the environment follows from it.
+        drawn: whether it is drawn.
 
     Raises:
         ConfigError: if there is no such environment, or it cannot be drawn.
         RunError: if it fails.
     """
-    environments = config.build(1, drawn=True)
+    environments = config.build(1, drawn)
     try:
         observations, started = environments.reset(seed), torch.ones(1, dtype=torch.bool)
         ended = False
         while not ended:
-            (frame,) = environments.render()
+            frame = environments.render()[0] if drawn else None
             actions = act(observations, started)
             step = environments.step(actions)
-            yield Moment(observations[0], actions[0], step.rewards.item(), frame)
+            yield EpisodeStep(observations[0], actions[0], step.rewards.item(), frame)
             observations, started = step.observations, step.started
             ended = bool(step.terminated | step.truncated)
     finally:

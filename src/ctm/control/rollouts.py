@@ -10,7 +10,7 @@ from ctm.control.agent import Agent
 from ctm.control.environments import Environments, Episodes
 from ctm.control.policies import sample
 from ctm.control.reward_scale import RewardScale
-from ctm.control.unrolled import Acting
+from ctm.control.unrolled import AgentStream
 from ctm.inputs import tree_map
 from ctm.machine import State
 
@@ -40,7 +40,7 @@ class Rollout(NamedTuple):
     """The agent's before the first observation, without gradients."""
 
 
-class Rollouts:
+class RolloutCollector:
     """An agent's life in B environments, which goes on from rollout to rollout.
 
     Args:
@@ -78,7 +78,7 @@ class Rollouts:
             RunError: if an environment fails.
         """
         device = self.state.ticks.device
-        acting, before, rows, values = Acting(self.agent, self.state), self.state, [], []
+        acting, before, rows, values = AgentStream(self.agent, self.state), self.state, [], []
         for _ in range(steps):
             seen = self.environments.observations
             numbers, value = acting.observe(seen.to(device), self.started)

@@ -12,15 +12,16 @@ from ctm.machine import Prepared, State
 from ctm.readouts import ActorCritic
 
 HISTORY = 8
-"""Ticks whose histories share a buffer: more copy less, but each step at which an episode begins starts another one."""
+"""Ticks whose histories share a buffer. With more there is less copying; but wherever an episode begins, so does a new
+buffer, and what is left of the old one was in vain."""
 
 
-class Unrolled(nn.Module):
+class UnrolledAgent(nn.Module):
     """The steps of an agent in B environments, one after the other.
 
     Observations of all steps pass through the backbone together, weights are laid out once, what they add to the
-    gradients is summed once for all steps, and actor and critic read all steps together. The numbers are those
-    of calling the agent at every step.
+    gradients is summed once for all steps, and actor and critic read all steps together. The numbers are those of
+    calling the agent at every step.
 
     Args:
         agent: whose parameters these are.
@@ -57,7 +58,7 @@ class Unrolled(nn.Module):
         return ActorCritic.split(machine.readout(torch.stack(representations)))
 
 
-class Acting:
+class AgentStream:
     """An agent that acts step by step, without gradients, and carries on what it thinks.
 
     Args:

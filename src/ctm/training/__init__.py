@@ -15,7 +15,7 @@ from ctm.training.engine import Outcome, train
 from ctm.training.evaluation import evaluate
 from ctm.training.ppo import PPO
 from ctm.training.run import Run, RunExists
-from ctm.training.schedules import Cosine, Linear, Multistep, Schedule
+from ctm.training.schedules import Cosine, LinearDecay, Multistep, Schedule
 from ctm.training.session import Diverged
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "Cosine",
     "Diverged",
     "Experiment",
-    "Linear",
+    "LinearDecay",
     "Multistep",
     "NoClipping",
     "NormClipping",

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from ctm.control.advantages import generalised_advantages
 from ctm.control.agent import Agent
-from ctm.control.objective import ppo_objective
+from ctm.control.ppo_terms import ppo_terms
 from ctm.control.reward_scale import RewardScale
-from ctm.control.rollouts import Rollout, Rollouts
-from ctm.control.unrolled import Unrolled
+from ctm.control.rollouts import Rollout, RolloutCollector
+from ctm.control.unrolled import UnrolledAgent
 from ctm.errors import ConfigError
 from ctm.inputs import tree_leaves, tree_map
 from ctm.machine import MachineConfig
@@ -89,16 +89,16 @@ class PPOTrainer(Trainer):
 
     def __init__(self, experiment: Experiment, task: Any, fabric: "Fabric") -> None:
         super().__init__(experiment, task, fabric)
+        self._agent = Agent(self.model)
         self._model.eval()
         config = self.config
         self._rank, processes = fabric.global_rank, fabric.world_size
         count = config.environments // processes
         scale = RewardScale(count, config.discount) if config.scale_rewards else None
-        self._rollouts = Rollouts(self._agent, task.environments(count), scale)
+        self._rollouts = RolloutCollector(self._agent, task.environments(count), scale)
 
     def learning_module(self) -> nn.Module:
-        self._agent = Agent(self.model)
-        return Unrolled(self._agent)
+        return UnrolledAgent(Agent(self.model))
 
     def step(self, measure: bool) -> dict[str, float] | None:
         """A rollout, and what is learned from it.
@@ -153,7 +153,7 @@ class PPOTrainer(Trainer):
         state = tree_map(lambda tensor: tensor[rows.to(device)], rollout.state)
         numbers, values = self._model(observations, rollout.started[:, rows], state)
         policy = self._agent.policy(numbers)
-        terms = ppo_objective(
+        terms = ppo_terms(
             policy.log_prob(actions),
             policy.entropy(),
             values.float(),
@@ -165,8 +165,8 @@ class PPOTrainer(Trainer):
         )
         loss = terms.policy + config.value_weight * terms.value - config.entropy_weight * terms.entropy
         self.fabric.backward(loss)
-        self.watch(loss)
-        norm = self.descend()
+        self.watch_loss(loss)
+        norm = self.optimizer_step()
         named = {"policy_loss": terms.policy, "value_loss": terms.value, **terms._asdict()}
         named = {name: value.detach() for name, value in named.items() if name not in ("policy", "value")}
         return {"loss": loss.detach()} | named | {"gradient_norm": norm.detach()}
@@ -188,9 +188,9 @@ class PPOTrainer(Trainer):
         return {"return": float("nan"), "length": float("nan")} | mean | {"episodes": count}
 
     def tensors(self) -> dict[str, Tensor]:
-        return super().tensors() | {name: self._of_all(tensor) for name, tensor in self._life().items()}
+        return super().tensors() | {name: self._of_all(tensor) for name, tensor in self._rollout_tensors().items()}
 
-    def take_up(self, tensors: Mapping[str, Tensor]) -> None:
+    def restore_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         life = {name: tensor[self._rank] for name, tensor in tensors.items() if name.startswith("rollouts.")}
         rollouts, device = self._rollouts, self.fabric.device
         rollouts.started, rollouts.over = life["rollouts.started"], life["rollouts.over"]
@@ -215,7 +215,7 @@ class PPOTrainer(Trainer):
         """Iterations since all environments began new episodes; 0 if they do so in the coming one."""
         return self.iteration % self.config.restart_every
 
-    def _life(self) -> dict[str, Tensor]:
+    def _rollout_tensors(self) -> dict[str, Tensor]:
         """Where this process is in its environments, always of the same shapes."""
         rollouts = self._rollouts
         spaces, count = rollouts.environments.spaces, rollouts.environments.count

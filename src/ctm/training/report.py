@@ -16,6 +16,7 @@ from ctm.analysis.over_ticks import OverTicks, accuracy_over_ticks, certainty_ov
 from ctm.analysis.similarity import COMPARED, similarity_picture
 from ctm.analysis.video import save_animation
 from ctm.analysis.when_certain import when_certain
+from ctm.errors import ConfigError
 from ctm.inputs import slice_batch
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.base import Task
@@ -51,7 +52,7 @@ def report(
         DataError: if the task's data are missing.
     """
     if run.experiment.task.acts:
-        yield from _acting_report(run, device)
+        yield from _acting_report(run, device, say)
         return
     task = run.experiment.task.build()
     model = run.load_model(device=device)
@@ -95,18 +96,23 @@ def report(
             yield save_animation(frames, folder / f"{name}.{ending}")
 
 
-def _acting_report(run: Run, device: str | torch.device) -> Iterator[Path]:
-    """What there is to see of an agent: how it learned, and the first episode of its tests."""
+def _acting_report(run: Run, device: str | torch.device, say: Callable[[str], Any]) -> Iterator[Path]:
+    """What there is to see of an agent: how it learned, and an episode."""
     task, folder = run.experiment.task.build(), run.path / "figures"
     figures = {"training": acting_curves(run.complete_metrics(), run.experiment.training.samples)}
-    episode = task.watch(run.load_model(device=device), seed=0)
+    model = run.load_model(device=device)
+    try:
+        episode = task.watch(model, seed=0)
+    except ConfigError as error:
+        say(f"the episode is left out: {error}")
+        episode = task.watch(model, seed=0, drawn=False)
     figures |= dict(task.figures(episode))
     folder.mkdir(exist_ok=True)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=160)
         yield folder / f"{name}.png"
-    frames = list(task.animate(episode))
-    for ending in ("gif", "mp4"):
+    frames = list(task.animate(episode)) if episode.frames else []
+    for ending in ("gif", "mp4") if frames else ():
         yield save_animation(frames, folder / f"episode.{ending}", fps=20.0)
 
 

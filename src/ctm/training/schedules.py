@@ -42,7 +42,7 @@ class Cosine(Schedule, kind="cosine"):
 
 
 @dataclass(frozen=True)
-class Linear(Schedule, kind="linear"):
+class LinearDecay(Schedule, kind="linear"):
     """From the peak down to nothing, in a line (appendix G.6)."""
 
     def learning_rate(self, iteration: int, iterations: int, peak: float) -> float:

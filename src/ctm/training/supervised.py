@@ -55,10 +55,10 @@ class SupervisedTrainer(Trainer):
                 loss = self.task.loss(thoughts, targets)
                 check_loss(self.task, loss, learns=True)
                 fabric.backward(loss / config.accumulate)
-            self.watch(loss)
+            self.watch_loss(loss)
             if measure:
                 measured.append(self._measure(loss, thoughts, targets))
-        norm = self.descend()
+        norm = self.optimizer_step()
         self.iteration += 1
         if not measure:
             return None

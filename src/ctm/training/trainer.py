@@ -90,7 +90,7 @@ class Trainer(ABC):
             group["lr"] = learning_rate
         return learning_rate
 
-    def descend(self) -> Tensor:
+    def optimizer_step(self) -> Tensor:
         """A step of the optimiser with the gradients that there are; returns their norm (), before clipping."""
         self.fabric.strategy.precision.unscale_gradients(self._optimizer.optimizer)
         norm = self._clipper.clip()
@@ -98,7 +98,7 @@ class Trainer(ABC):
         self._optimizer.zero_grad()
         return norm
 
-    def watch(self, loss: Tensor) -> None:
+    def watch_loss(self, loss: Tensor) -> None:
         """Remembers a loss that is not finite, without waiting for the device."""
         first = (self._failed == 0) & ~loss.detach().isfinite()
         self._failed = torch.where(first, self.iteration + 1, self._failed)
@@ -150,7 +150,7 @@ class Trainer(ABC):
         except (KeyError, RuntimeError):  # PyTorch's answer to a loss scaler's state that is not one
             raise RunError(f"{checkpoint.path / 'state.json'}: scaler does not fit training.precision") from None
         self.iteration = state["iteration"]
-        self.take_up(tensors)
+        self.restore_tensors(tensors)
 
-    def take_up(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027
+    def restore_tensors(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027
         """Takes up what a way to learn has added to `tensors`, after everything else is restored."""

@@ -3,14 +3,14 @@ import pytest
 import torch
 
 from ctm.tasks.control import figures
-from ctm.tasks.control.actors import WatchedEpisode
+from ctm.tasks.control.actors import RecordedEpisode
 from ctm.tasks.control.figures import episode_frames, episode_picture
 
 
 def episode(steps, numbers=None, ticks=2):
     random = torch.Generator().manual_seed(0)
     actions = torch.arange(steps) % 3 if numbers is None else torch.rand(steps, numbers, generator=random)
-    return WatchedEpisode(
+    return RecordedEpisode(
         frames=[np.full((6, 9, 3), step, np.uint8) for step in range(steps)],
         actions=actions,
         probabilities=torch.full((steps, 3), 1 / 3) if numbers is None else None,

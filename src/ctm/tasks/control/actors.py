@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ctm.control.agent import Agent
 from ctm.control.policies import sample
-from ctm.control.unrolled import Acting
+from ctm.control.unrolled import AgentStream
 from ctm.kernels.precision import at_least_float32
 from ctm.machine import State
 from ctm.randomness import generator
@@ -25,7 +25,7 @@ class Actor:
 
     def __init__(self, agent: Agent, count: int, greedy: bool, seed: int) -> None:
         self.agent, self.greedy = agent, greedy
-        self.acting = Acting(agent, agent.initial_state(count))
+        self.acting = AgentStream(agent, agent.initial_state(count))
         self.source = generator(seed)
 
     def __call__(self, observations: Tensor, started: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class Actor:
         return policy.mode if self.greedy else sample(policy, self.source)
 
 
-class WatchedActor(Actor):
+class RecordingActor(Actor):
     """The same, which remembers what it thought.
 
     Attributes:
@@ -52,7 +52,7 @@ class WatchedActor(Actor):
         self.numbers: list[Tensor] = []
         self.values: list[Tensor] = []
         self.activity: list[Tensor] = []
-        self.acting = Acting(agent, self.acting.state, self._note)
+        self.acting = AgentStream(agent, self.acting.state, self._note)
 
     def _note(self, state: State) -> None:
         self.activity.append(at_least_float32(state.core.post_activations).cpu())
@@ -63,11 +63,11 @@ class WatchedActor(Actor):
         return super().choose(numbers, values)
 
 
-class WatchedEpisode(NamedTuple):
+class RecordedEpisode(NamedTuple):
     """S steps of an episode, and what the agent thought at each."""
 
     frames: list[np.ndarray]
-    """(H, W, 3) each, the environment as it was observed."""
+    """(H, W, 3) each, the environment as it was observed; none if it was not drawn."""
     actions: Tensor
     """(S,) or (S, numbers)."""
     probabilities: Tensor | None

@@ -23,7 +23,7 @@ from ctm.analysis.style import (
     to_frame,
     whole_numbers,
 )
-from ctm.tasks.control.actors import WatchedEpisode
+from ctm.tasks.control.actors import RecordedEpisode
 
 SHOWN = 24
 """Neurons whose traces are drawn."""
@@ -31,7 +31,7 @@ BEHIND = 40
 """Steps of an episode for which their traces are still to be seen."""
 
 
-def episode_frames(episode: WatchedEpisode, most: int) -> Iterator[np.ndarray]:
+def episode_frames(episode: RecordedEpisode, most: int) -> Iterator[np.ndarray]:
     """An episode as an animation, a frame a step.
 
     Args:
@@ -44,7 +44,7 @@ def episode_frames(episode: WatchedEpisode, most: int) -> Iterator[np.ndarray]:
 
 
 @styled()
-def episode_picture(episode: WatchedEpisode, step: int = -1) -> Figure:
+def episode_picture(episode: RecordedEpisode, step: int = -1) -> Figure:
     """An episode up to a step: the environment, the neurons' traces, the policy, value and certainty.
 
     Args:
@@ -73,7 +73,7 @@ def episode_picture(episode: WatchedEpisode, step: int = -1) -> Figure:
     return figure
 
 
-def _traces(axes: Axes, episode: WatchedEpisode, step: int) -> None:
+def _traces(axes: Axes, episode: RecordedEpisode, step: int) -> None:
     """The latest post-activations of some neurons, each in a row, scaled to nearly its whole range in the episode."""
     ticks, random = episode.ticks, np.random.default_rng(0)
     activity = plain(episode.activity)  # (S T, D)
@@ -97,7 +97,7 @@ def _traces(axes: Axes, episode: WatchedEpisode, step: int) -> None:
     axes.xaxis.set_major_locator(whole_numbers())
 
 
-def _policy(axes: Axes, episode: WatchedEpisode, step: int) -> None:
+def _policy(axes: Axes, episode: RecordedEpisode, step: int) -> None:
     """The probabilities of actions over steps, on top of each other, or the numbers of an action."""
     steps = np.arange(step + 1) + 1
     if episode.probabilities is None:

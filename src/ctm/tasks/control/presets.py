@@ -10,7 +10,7 @@ from ctm.control.environments import EnvironmentConfig
 from ctm.control.models import control_lstm, control_machine
 from ctm.registry import register
 from ctm.tasks.control.task import Control
-from ctm.training import PPO, AdamW, Linear, NormClipping
+from ctm.training import PPO, AdamW, LinearDecay, NormClipping
 
 CARTPOLE = EnvironmentConfig("CartPole-v1", mask=(1, 3), time_limit=200)
 ACROBOT = EnvironmentConfig("Acrobot-v1", mask=(4, 5), time_limit=500)
@@ -140,7 +140,7 @@ def _ppo(total: int, environments: int, steps: int, learning_rate: float, epochs
         steps=steps,
         epochs=epochs,
         optimizer=AdamW(learning_rate, epsilon=1e-5),
-        schedule=Linear(),
+        schedule=LinearDecay(),
         clipping=NormClipping(0.5),
         log_every=10,
         evaluate_every=100,

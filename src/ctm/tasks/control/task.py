@@ -19,7 +19,7 @@ from ctm.observers import Direct, ObserverConfig, Pooling, Scheduled
 from ctm.randomness import seed_from
 from ctm.readouts import ActorCritic
 from ctm.tasks.base import BaseTaskConfig, Split
-from ctm.tasks.control.actors import Actor, WatchedActor, WatchedEpisode
+from ctm.tasks.control.actors import Actor, RecordedEpisode, RecordingActor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,43 +135,45 @@ class Control:
             "episodes": count,
         }
 
-    def watch(self, model: ContinuousThoughtMachine, seed: int) -> WatchedEpisode:
-        """Lets a model act for an episode, drawn and with what it thought.
+    def watch(self, model: ContinuousThoughtMachine, seed: int, drawn: bool = True) -> RecordedEpisode:
+        """Lets a model act for an episode, and keeps what it thought.
 
         Args:
             model: the machine, in evaluation mode.
             seed: of the episode.
+            drawn: whether the environment is drawn, too.
 
         Raises:
             ConfigError: if the environment cannot be drawn.
             RunError: if it fails.
         """
-        act = WatchedActor(Agent(model), 1, self.config.greedy, seed_from("actions", "watched", seed))
-        moments = list(watch(act, self.config.environment, seed))
+        act = RecordingActor(Agent(model), 1, self.config.greedy, seed_from("actions", "watched", seed))
+        steps = list(watch(act, self.config.environment, seed, drawn))
         logits = torch.cat(act.numbers)  # (S, numbers)
-        return WatchedEpisode(
-            frames=[moment.frame for moment in moments],
-            actions=torch.stack([moment.action for moment in moments]),
+        return RecordedEpisode(
+            frames=[step.frame for step in steps if step.frame is not None],
+            actions=torch.stack([step.action for step in steps]),
             probabilities=None if model.config.readout.continuous else logits.softmax(-1),  # ty: ignore
-            rewards=torch.tensor([moment.reward for moment in moments]),
+            rewards=torch.tensor([step.reward for step in steps]),
             values=torch.cat(act.values),
             certainty=model.readout.certainty(torch.cat([logits, torch.cat(act.values).unsqueeze(-1)], dim=-1)),
             activity=torch.cat(act.activity),
         )
 
-    def animate(self, episode: WatchedEpisode, most: int = 150) -> "Iterator[np.ndarray]":
+    def animate(self, episode: RecordedEpisode, most: int = 150) -> "Iterator[np.ndarray]":
         """Frames (H, W, 3) of an episode, so many at most, the last one always."""
         from ctm.tasks.control.figures import episode_frames
 
         return episode_frames(episode, most)
 
-    def figures(self, episode: WatchedEpisode) -> "Iterator[tuple[str, Figure]]":
-        """Named pictures of an episode."""
+    def figures(self, episode: RecordedEpisode) -> "Iterator[tuple[str, Figure]]":
+        """Named pictures of an episode; the environment only if it was drawn."""
         from ctm.analysis.neurons import neuron_traces
         from ctm.tasks.control.figures import episode_picture
         from ctm.thoughts import Record
 
-        yield "episode", episode_picture(episode)
+        if episode.frames:
+            yield "episode", episode_picture(episode)
         record = Record(None, episode.activity.unsqueeze(0), None, None, None, ())
         yield "neurons", neuron_traces(record)
 
@@ -181,7 +183,7 @@ class Control:
         """Named pictures of several models side by side: neurons over the same episode, as in Figure 35."""
         from ctm.analysis.neurons import neuron_traces_side_by_side
 
-        episodes = {name: self.watch(seeds[0], seed=0) for name, seeds in models.items()}
+        episodes = {name: self.watch(seeds[0], seed=0, drawn=False) for name, seeds in models.items()}
         activity = {name: episode.activity.unsqueeze(0) for name, episode in episodes.items()}  # (1, S T, D)
         yield "neurons", neuron_traces_side_by_side(activity)
 

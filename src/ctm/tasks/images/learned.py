@@ -74,9 +74,8 @@ def learn(
     places = some(pictures, EXAMINED)
     sizes, grey = _sizes_and_colours(pictures, places[: EXAMINED // 5].tolist())
     if not sizes:
-        Reader(pictures, Frame(1, 1, 1, 3), replace=replace, report=False).read(
-            places[:1]
-        )  # says what is wrong with it
+        reader = Reader(pictures, Frame(1, 1, 1, 3), replace=replace, report=False)
+        reader.read(places[:1])  # says what is wrong with it
         raise DataError(f"{pictures.name(0)}: not a picture that can be read, nor are others of the data set")
     (width, height), one_size = sizes[0], len(set(sizes)) == 1
     if size is None:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctm.control.objective import ppo_objective
+from ctm.control.ppo_terms import ppo_terms
 
 
 def drawn(seed, count):
@@ -18,7 +18,7 @@ def drawn(seed, count):
 @given(st.integers(3, 9), st.floats(0.05, 0.5), st.integers(0, 2**31))
 def test_terms_are_those_of_the_definition(count, clip, seed):
     (now, entropy, values, acted, advantages, returns), counts = drawn(seed, count)
-    terms = ppo_objective(now, entropy, values, acted, advantages, returns, counts, clip)
+    terms = ppo_terms(now, entropy, values, acted, advantages, returns, counts, clip)
     rows = [row for row in range(count) if counts[row]]
     mean = sum(advantages[row].item() for row in rows) / len(rows)
     deviation = math.sqrt(sum((advantages[row].item() - mean) ** 2 for row in rows) / (len(rows) - 1))
@@ -42,7 +42,7 @@ def test_rows_that_do_not_count_have_no_say():
     values.requires_grad_()
     counts[3] = False
     acted[3] = -1e4
-    terms = ppo_objective(now, entropy, values, acted, advantages, returns, counts, 0.1)
+    terms = ppo_terms(now, entropy, values, acted, advantages, returns, counts, 0.1)
     (terms.policy + terms.value).backward()
     assert now.grad[3] == 0
     assert values.grad[3] == 0
@@ -53,6 +53,6 @@ def test_rows_that_do_not_count_have_no_say():
 def test_a_probability_that_has_changed_too_much_has_no_gradient():
     now = torch.tensor([0.5, -0.5, 0.0, 0.0], requires_grad=True)
     zeros, advantages = torch.zeros(4), torch.tensor([2.0, -2.0, 1.0, -1.0])
-    ppo_objective(now, zeros, zeros, zeros, advantages, zeros, torch.ones(4, dtype=torch.bool), 0.1).policy.backward()
+    ppo_terms(now, zeros, zeros, zeros, advantages, zeros, torch.ones(4, dtype=torch.bool), 0.1).policy.backward()
     assert now.grad[:2].tolist() == [0, 0]  # gained too much already, and lost too much already
     assert (now.grad[2:] != 0).all()

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-class Objective(NamedTuple):
+class PPOTerms(NamedTuple):
     """The terms of the objective, each (), averaged over the actions that count."""
 
     policy: Tensor
@@ -22,7 +22,7 @@ class Objective(NamedTuple):
     """An estimate of the Kullback-Leibler divergence from the policy that acted."""
 
 
-def ppo_objective(
+def ppo_terms(
     log_probabilities: Float[Tensor, "*rows"],
     entropies: Float[Tensor, "*rows"],
     values: Float[Tensor, "*rows"],
@@ -31,7 +31,7 @@ def ppo_objective(
     returns: Float[Tensor, "*rows"],
     counts: Bool[Tensor, "*rows"],
     clip: float,
-) -> Objective:
+) -> PPOTerms:
     """The terms of the objective, over the actions of a minibatch.
 
     Args:
@@ -51,7 +51,7 @@ def ppo_objective(
     change = (log_probabilities - acted).masked_fill(~counts, 0)
     ratio = change.exp()
     gained = torch.minimum(advantages * ratio, advantages * ratio.clamp(1 - clip, 1 + clip))
-    return Objective(
+    return PPOTerms(
         policy=-(gained * weight).sum(),
         value=((values - returns).square() * weight).sum() / 2,
         entropy=(entropies * weight).sum(),
