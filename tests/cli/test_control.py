@@ -146,6 +146,14 @@ def test_agents_are_compared(capsys, tmp_path):
         assert (out / name).stat().st_size > 0
 
 
+def test_the_environment_in_the_docs_is_learned_in(capsys, own, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
+    file = tmp_path / "recall.py"
+    file.write_text(page.partition("```python\n")[2].partition("```")[0])
+    assert main(train(file, tmp_path / "agent", "Recall-v0")) == 0
+    assert "length: 3\n" in said(capsys, "evaluate", tmp_path / "agent")
+
+
 def test_parts_of_a_mapping_are_no_options(capsys, own, tmp_path):
     message = refused(capsys, *train(own, tmp_path / "run"), "--task.environment.options.breaks_after", "3")
     assert "Did you mean --task.environment.options?" in message

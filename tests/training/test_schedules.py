@@ -1,7 +1,7 @@
 import pytest
 
 from ctm.errors import ConfigError
-from ctm.training import Cosine, Multistep, Schedule
+from ctm.training import Cosine, LinearDecay, Multistep, Schedule
 
 
 def rates(schedule: Schedule, iterations: int) -> list[float]:
@@ -47,3 +47,7 @@ def test_multistep_warms_up_and_drops_at_its_milestones():
 def test_what_cannot_work_is_refused_by_name(make, field):
     with pytest.raises(ConfigError, match=f"^{field} = "):
         make()
+
+
+def test_linear_decay_is_at_the_peak_first_and_comes_to_nothing():
+    assert rates(LinearDecay(), 4) == [1.0, 0.75, 0.5, 0.25, 0.0]
