@@ -76,5 +76,5 @@ class Recall(gymnasium.Env):
         return np.zeros(1, np.float32), reward, over, False, {}
 
 
-if "Recall-v0" not in gymnasium.registry:
-    gymnasium.register("Recall-v0", entry_point=Recall)
+if "Remembered-v0" not in gymnasium.registry:
+    gymnasium.register("Remembered-v0", entry_point=Recall)

@@ -87,7 +87,7 @@ def test_an_agent_learns_to_remember(tmp_path):
         evaluate_every=12,
         checkpoint_every=12,
     )
-    task = Control.Config(EnvironmentConfig("Recall-v0"), 40, 40)
+    task = Control.Config(EnvironmentConfig("Remembered-v0"), 40, 40)
     run = finished(tmp_path / "run", experiment.replace(task=task, model=machine(features=1, ticks=1)))
     returns = [line["return"] for line in run.metrics() if line.get("split") == "validation"]
     assert returns[0] < 0.8
