@@ -15,3 +15,7 @@ class DataError(CTMError):
 
 class RunError(CTMError):
     """A run that cannot be opened, or cannot go on; the message says what is wrong."""
+
+
+class CheckpointError(CTMError, ValueError):
+    """Weights that cannot be read, or are not of this model; the message names what is wrong and what was expected."""

@@ -23,6 +23,7 @@ from ctm.errors import ConfigError
 from ctm.inputs import Inputs, as_tuple, require_batch
 from ctm.interventions import Intervention, Neurons, Ticks
 from ctm.observers.base import Observation, ObserverConfig
+from ctm.pretrained import Pretrained
 from ctm.readouts import ReadoutConfig
 from ctm.synchronization import NoRepresentation, RepresentationConfig
 from ctm.thoughts import RECORDED, Record, Thoughts, recorded_names
@@ -95,7 +96,7 @@ class Prepared(NamedTuple):
     output: Any
 
 
-class ContinuousThoughtMachine(nn.Module):
+class ContinuousThoughtMachine(nn.Module, Pretrained):
     """A machine that thinks: neurons with histories, whose synchronization looks and answers.
 
     >>> model = ctm.build("digits")
@@ -105,6 +106,9 @@ class ContinuousThoughtMachine(nn.Module):
     Args:
         config: the parts and their sizes.
     """
+
+    config: MachineConfig
+    config_class = MachineConfig
 
     def __init__(self, config: MachineConfig) -> None:
         super().__init__()

@@ -200,7 +200,7 @@ def record(config: Config) -> str | None:
         if module.partition(".")[0] == "ctm":
             continue
         if path is not None:
-            needed[str(path)] = {"file": str(path), "sha256": _digest(path)}
+            needed[str(path)] = {"file": str(path), "sha256": digest(path)}
         elif module != "__main__":  # a notebook, which nothing can import
             needed[module] = {"module": module}
     return json.dumps(list(needed.values()), indent=2) + "\n" if needed else None
@@ -223,7 +223,8 @@ def origin(module: str) -> Path | None:
     return _ORIGINS.get(module)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -254,12 +255,12 @@ def read_config(cls: type[ConfigT], path: Path) -> ConfigT:
 def _import_recorded(path: Path) -> list[str]:
     """Imports what a record names, and returns the files that are not there; they may have come from another place."""
     missing = []
-    for source, digest in _recorded(path):
-        if digest is not None and not Path(source).is_file():
+    for source, expected in _recorded(path):
+        if expected is not None and not Path(source).is_file():
             missing.append(source)
             continue
         load(source)
-        if digest is not None and _digest(Path(source)) != digest:
+        if expected is not None and digest(Path(source)) != expected:
             print(f"ctm: note: {source} has changed since {path.parent} was made", file=sys.stderr)
     return missing
 

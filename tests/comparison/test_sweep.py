@@ -3,7 +3,7 @@ import pytest
 import ctm
 from ctm import ConfigError
 from ctm.cli.options import experiments_of
-from ctm.training.files import folder_name
+from ctm.files import folder_name
 
 
 def swept(*options, preset="parity/quick"):

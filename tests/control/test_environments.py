@@ -135,6 +135,7 @@ RESUMED = [
     EnvironmentConfig("Acrobot-v1", time_limit=25),
     EnvironmentConfig("Pendulum-v1", time_limit=25),
     EnvironmentConfig("MiniGrid-FourRooms-v0", time_limit=25),
+    EnvironmentConfig("MiniGrid-SmallFourRooms-v0", {"size": 7}, time_limit=25),
     EnvironmentConfig("Dice-v0"),
 ]
 
@@ -368,3 +369,18 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(monkeypatch, l
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ConfigError, match=rf"{library} .*pip install 'continuous-thought-machines\[control\]'"):
         EnvironmentConfig(name).spaces()
+
+
+def test_small_four_rooms_are_those_of_minigrid_in_another_size():
+    theirs, small = (
+        EnvironmentConfig(f"MiniGrid-{name}-v0").make().unwrapped for name in ("FourRooms", "SmallFourRooms")
+    )
+    small.__init__(size=19)
+    for seed in range(3):
+        ((first, _), (second, _)) = (environment.reset(seed=seed) for environment in (theirs, small))
+        assert (first["image"] == second["image"]).all()
+        assert theirs.grid == small.grid
+        assert (tuple(theirs.agent_pos), theirs.agent_dir) == (tuple(small.agent_pos), small.agent_dir)
+    nine = EnvironmentConfig("MiniGrid-SmallFourRooms-v0", {"size": 9}).make().unwrapped
+    nine.reset(seed=0)
+    assert (nine.grid.width, nine.grid.height, nine.max_steps) == (9, 9, 100)

@@ -3,7 +3,7 @@ import os
 import pytest
 import torch
 
-from ctm.training import files
+from ctm import files
 from ctm.training.checkpoint import checkpoints, prune, save_checkpoint
 
 

@@ -140,7 +140,7 @@ def _ways(model: Any, task: Any, split: Split, batch: int, csv: Path | None, qui
     from ctm.analysis.over_ticks import OverTicks
     from ctm.analysis.ways import ways_by_tick, ways_table
     from ctm.comparison.rows import to_csv
-    from ctm.training.files import write_atomically
+    from ctm.files import write_atomically
     from ctm.training.halting import require_answers_at_ticks
     from ctm.training.one_pass import one_pass
 

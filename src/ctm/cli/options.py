@@ -35,7 +35,7 @@ def training_app(preset: str, arguments: Sequence[str] = ()) -> App:
     """
     if preset.startswith("-"):
         raise ConfigError(f"train: the preset comes first, as in 'ctm train digits {preset}'")
-    from ctm.training.files import folder_name
+    from ctm.files import folder_name
 
     experiment = load_experiment(preset)
     Settings: Any = settings_of(type(experiment), values_of(experiment, arguments), SECTIONS)

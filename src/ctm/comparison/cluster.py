@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ctm.comparison.comparison import Comparison, Outcome, finished
 from ctm.config import read_yaml
 from ctm.errors import ConfigError, RunError
+from ctm.files import write_atomically
 from ctm.training.engine import train
-from ctm.training.files import write_atomically
 from ctm.training.interruption import Interruption
 from ctm.training.lock import holder
 from ctm.training.run import Run

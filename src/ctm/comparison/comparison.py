@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from ctm import plugins
 from ctm.comparison.settings import differing
 from ctm.errors import ConfigError, RunError
+from ctm.files import folder_name
 from ctm.training.config import Experiment
 from ctm.training.engine import train
-from ctm.training.files import folder_name
 from ctm.training.interruption import Interruption
 from ctm.training.lock import is_empty
 from ctm.training.run import Run

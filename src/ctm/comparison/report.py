@@ -20,9 +20,9 @@ from ctm.comparison.by_setting import by_setting_picture, scores_by_setting
 from ctm.comparison.comparison import Comparison
 from ctm.comparison.results import comparison_results, table
 from ctm.comparison.rows import rows_of, to_csv
+from ctm.files import write_atomically
 from ctm.machine import ContinuousThoughtMachine
 from ctm.tasks.base import Task
-from ctm.training.files import write_atomically
 from ctm.training.one_pass import activity, one_pass
 
 Line = Mapping[str, Any]

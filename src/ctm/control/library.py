@@ -4,6 +4,8 @@ from types import ModuleType
 
 from ctm.errors import ConfigError
 
+SMALL_FOUR_ROOMS = "MiniGrid-SmallFourRooms-v0"
+
 
 def gymnasium() -> ModuleType:
     """The library of environments.
@@ -19,7 +21,7 @@ def gymnasium() -> ModuleType:
 
 
 def register_minigrid() -> None:
-    """Makes the environments of MiniGrid known to Gymnasium.
+    """Makes the environments of MiniGrid known to Gymnasium, and `MiniGrid-SmallFourRooms-v0`.
 
     Raises:
         ConfigError: if it is not installed.
@@ -28,6 +30,8 @@ def register_minigrid() -> None:
         import minigrid  # noqa: F401
     except ImportError as error:
         raise _missing(error) from error
+    if SMALL_FOUR_ROOMS not in gymnasium().registry:
+        gymnasium().register(SMALL_FOUR_ROOMS, entry_point="ctm.control.small_rooms:SmallFourRooms")
 
 
 def _missing(error: ImportError) -> ConfigError:

@@ -10,15 +10,11 @@ from torch import Tensor
 
 from ctm import windowed
 from ctm.backbones.resnet import published_name
-from ctm.errors import CTMError
+from ctm.errors import CheckpointError
 from ctm.pairings import upper_triangle
 from ctm.synchronization import MAXIMUM_DECAY
 
 Shape = tuple[int, ...]
-
-
-class CheckpointError(CTMError, ValueError):
-    """A checkpoint that cannot be read; the message names what is wrong and what was expected."""
 
 
 class Rule(NamedTuple):

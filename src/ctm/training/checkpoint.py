@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ctm.errors import RunError
-from ctm.training.files import remove_folder, sync
+from ctm.files import first_misfit, read_tensors, remove_folder, sync, write_tensors
 
 
 @dataclass(frozen=True)
@@ -73,33 +73,6 @@ class Checkpoint:
         return tensors
 
 
-def read_tensors(path: Path, otherwise: str) -> dict[str, Tensor]:
-    """The tensors of a file.
-
-    Raises:
-        RunError: if it cannot be read, which says what it is `otherwise`.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: {otherwise}: {error}") from None
-
-
-def first_misfit(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
-    """In words, the first tensor that is missing, unexpected or of another shape; nothing if there is none."""
-    for name in sorted(expected.keys() | tensors.keys()):
-        if name not in tensors:
-            return f"{name} is missing"
-        if name not in expected:
-            return f"{name} is unexpected"
-        if tensors[name].shape != expected[name].shape:
-            return f"{name} has shape {tuple(tensors[name].shape)}, expected {tuple(expected[name].shape)}"
-    return None
-
-
 _STATE = {"iteration": int, "seconds": float, "best": dict, "scaler": dict}
 _BEST = {"iteration": int, "score": float}
 _WORDS: Mapping[type, str] = {int: "a whole number", float: "a number", dict: "an object"}
@@ -134,14 +107,12 @@ def save_checkpoint(
         training: tensors of the optimiser and the clipping.
         state: numbers; "iteration" names the checkpoint.
     """
-    from safetensors.torch import save_file
-
     final = folder / f"{state['iteration']:08d}"
     temporary = folder / f".{final.name}.writing"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     for name, tensors in (("model.safetensors", weights), ("training.safetensors", training)):
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, temporary / name)
+        write_tensors(temporary / name, tensors)
     (temporary / "state.json").write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
     for path in (*temporary.iterdir(), temporary):
         sync(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctm.errors import RunError
-from ctm.training.files import write_atomically
+from ctm.files import write_atomically
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ctm.errors import RunError
-from ctm.training.files import write_atomically
+from ctm.files import write_atomically
 
 _FILES = ("metrics.jsonl", "timing.jsonl")
 

@@ -16,10 +16,10 @@ from ctm import plugins, tasks
 from ctm.backbones import without_published_weights
 from ctm.config import to_yaml
 from ctm.errors import ConfigError, RunError
+from ctm.files import first_misfit, read_tensors, write_atomically, write_tensors
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
-from ctm.training.checkpoint import Checkpoint, checkpoints, first_misfit, read_tensors
+from ctm.training.checkpoint import Checkpoint, checkpoints
 from ctm.training.config import Experiment
-from ctm.training.files import write_atomically
 from ctm.training.lock import is_empty, locked
 from ctm.training.metric_log import read_lines
 
@@ -87,7 +87,7 @@ class Run:
             if needed is not None:
                 write_atomically(path / plugins.RECORD, needed)
             if weights is not None:
-                _save(path / INITIAL_WEIGHTS, weights)
+                write_tensors(path / INITIAL_WEIGHTS, weights)
             write_atomically(path / "config.yaml", text)
         return cls(path, experiment)
 
@@ -256,12 +256,6 @@ def _require_fitting(weights: Mapping[str, Tensor], config: MachineConfig) -> No
     misfit = first_misfit(weights, expected)
     if misfit is not None:
         raise ConfigError(f"weights: do not fit the model: {misfit}; train the model that they are of")
-
-
-def _save(path: Path, weights: Mapping[str, Tensor]) -> None:
-    from safetensors.torch import save_file
-
-    save_file({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}, path)
 
 
 def another_process_writes(experiment: Experiment) -> bool:
