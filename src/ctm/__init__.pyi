@@ -32,12 +32,16 @@ from .cores import NeuronCore as NeuronCore
 from .cores import SynapseCore as SynapseCore
 from .counting import Costs as Costs
 from .counting import count as count
+from .errors import CheckpointError as CheckpointError
 from .errors import ConfigError as ConfigError
 from .errors import CTMError as CTMError
 from .errors import DataError as DataError
 from .errors import RunError as RunError
 from .fitting import FittedModel as FittedModel
 from .fitting import fit as fit
+from .hub import from_pretrained as from_pretrained
+from .hub import load as load
+from .hub import zoo as zoo
 from .inference import Answers as Answers
 from .inference import Stream as Stream
 from .inference import think as think

@@ -74,7 +74,7 @@ class Config:
         return tag | {name: _plain(getattr(self, name)) for name in _fields(type(self))}
 
     @classmethod
-    def from_dict(cls: type[ConfigT], data: Mapping[str, Any], where: str = "") -> ConfigT:
+    def from_dict(cls: type[ConfigT], data: Any, where: str = "") -> ConfigT:
         """Builds a configuration from what `to_dict` gives.
 
         Args:

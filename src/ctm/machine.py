@@ -23,8 +23,8 @@ from ctm.errors import ConfigError
 from ctm.inputs import Inputs, as_tuple, require_batch
 from ctm.interventions import Intervention, Neurons, Ticks
 from ctm.observers.base import Observation, ObserverConfig
-from ctm.pretrained import Pretrained
 from ctm.readouts import ReadoutConfig
+from ctm.saving import Pretrained
 from ctm.synchronization import NoRepresentation, RepresentationConfig
 from ctm.thoughts import RECORDED, Record, Thoughts, recorded_names
 

@@ -103,7 +103,7 @@ def test_training_starts_from_the_weights_of_a_run_a_checkpoint_or_a_file(traine
 
 def test_weights_that_are_none_or_of_another_model_are_refused(trained, tmp_path, capsys):
     new = ("train", "parity/quick", "--run", tmp_path / "new", *TINY, "--weights")
-    assert "new/00: expected weights: a run, the folder of a checkpoint" in refused(
+    assert "new/00: no such file or folder; expected a run, a checkpoint, a saved model" in refused(
         capsys, *new, tmp_path / "new" / "00"
     )
     longer = ("--model.core.memory", "9")

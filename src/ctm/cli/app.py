@@ -10,10 +10,12 @@ from cyclopts import App, CycloptsError, Parameter
 
 import ctm
 from ctm.cli.compare import compare
+from ctm.cli.convert import convert
 from ctm.cli.evaluate import evaluate
 from ctm.cli.figures import figures
 from ctm.cli.humans import humans
 from ctm.cli.presets import presets
+from ctm.cli.push import push
 from ctm.cli.reapply import reapply
 from ctm.cli.think import think
 from ctm.cli.train import train
@@ -29,7 +31,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
 )
-for command in (train, compare, evaluate, figures, humans, think, reapply, presets):
+for command in (train, compare, evaluate, figures, humans, think, reapply, presets, convert, push):
     app.command(command)
 
 

@@ -47,20 +47,26 @@ def training_app(preset: str, arguments: Sequence[str] = ()) -> App:
         *,
         run: Annotated[Path, Parameter(help="Folder of the new run.")] = default_run,
         weights: Annotated[
-            Path | None, Parameter(help="What to start from: a run, for its best checkpoint, a checkpoint, or a file.")
+            Path | None,
+            Parameter(
+                help="What to start from, as for `ctm.load`: a run, a checkpoint, a saved model; or a file of weights."
+            ),
         ] = None,
         quiet: Annotated[bool, Parameter(help="Print nothing while training.", negative=())] = False,
         settings: Annotated[Settings, Parameter(name="*")] = Settings(),
     ) -> int:
         """Trains a preset, with any of its settings changed."""
         from ctm.cli.train import go_on, say_fitted
+        from ctm.comparison.settings import differing
+        from ctm.hub.load import read_weights
         from ctm.training import Run
-        from ctm.training.run import read_weights
 
         asked = with_settings(type(experiment), settings)
         fitted = asked.fitted()
         fitted.task.build()  # finds missing data before anything is written
-        made = Run.create(run, fitted, None if weights is None else read_weights(weights))
+        _, changed = differing([experiment, asked])
+        origin = {"preset": preset, "settings": changed}
+        made = Run.create(run, fitted, None if weights is None else read_weights(weights), origin)
         if not quiet:
             say_fitted(asked, fitted)
         return go_on(made, quiet)

@@ -3,7 +3,7 @@
 from json import dumps
 from pathlib import Path
 
-from ctm.cli.trained import DEFAULT, ComputeOptions, Which
+from ctm.cli.trained import DEFAULT, ComputeOptions, Which, open_run
 
 
 def reapply(
@@ -55,7 +55,6 @@ def reapply(
     from ctm.tasks.mazes.published import read_picture
     from ctm.tasks.mazes.reapply import reapply
     from ctm.tasks.mazes.task import Mazes
-    from ctm.training import Run
 
     for name, value, least in (("count", count, 1), ("applications", applications, 1), ("mistakes", mistakes, 0)):
         if value < least:
@@ -63,7 +62,7 @@ def reapply(
     if ticks is not None and ticks < 1:
         raise ConfigError(f"ticks = {ticks}: expected at least 1")
     device, precision = compute.start()
-    opened = Run.open(run)
+    opened = open_run(run)
     config = opened.experiment.task
     if not isinstance(config, Mazes.Config):
         raise ConfigError(f"{run}: learned {config.kind}: expected a run that learned mazes")
@@ -78,8 +77,8 @@ def reapply(
     model = opened.load_model(checkpoint, device)
     with precision:
         journeys = reapply(model, mazes, config.inputs, applications=applications, mistakes=mistakes, ticks=ticks)
-    figures = run / "figures"
-    figures.mkdir(exist_ok=True)
+    figures = opened.figures
+    figures.mkdir(parents=True, exist_ok=True)
     name = input.stem if input is not None else f"{size}"
     longest = int(journeys.lengths.where(journeys.reached, -1).argmax())
     drawn = {f"journey-{name}": journey_picture(mazes, journeys, longest)}

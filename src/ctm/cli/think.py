@@ -84,7 +84,7 @@ def think(
     print(task.comment(thoughts, inputs))
     if frames:
         name = "text" if text is not None else input.stem if input else index or 0
-        print(f"animation: {save_animation(frames, output or run / 'figures' / f'think-{name}.gif')}")
+        print(f"animation: {save_animation(frames, output or opened.figures / f'think-{name}.gif')}")
 
 
 def _watch(run: Any, checkpoint: Which, seed: int, output: Path | None, compute: ComputeOptions) -> None:
@@ -97,6 +97,6 @@ def _watch(run: Any, checkpoint: Which, seed: int, output: Path | None, compute:
         episode = task.watch(model, seed)
     print(f"return: {episode.rewards.sum().item():g}")
     print(f"length: {len(episode.actions)}")
-    path = output or run.path / "figures" / f"episode-{seed}.gif"
+    path = output or run.figures / f"episode-{seed}.gif"
     frames = task.animate(episode, most=1) if path.suffix == ".png" else task.animate(episode)
     print(f"animation: {save_animation(frames, path, fps=20.0)}")

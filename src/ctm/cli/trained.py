@@ -36,11 +36,9 @@ DEFAULT = ComputeOptions()
 """On the CPU, so that the numbers are the same everywhere."""
 
 
-def open_run(run: Path, ticks: int | None) -> Any:
-    """A run, whose model will think for so many ticks; by default as many as in training."""
-    from ctm.training import Run
+def open_run(source: Path, ticks: int | None = None) -> Any:
+    """A run, or a saved model with its task, whose model will think for so many ticks; by default as in training."""
+    from ctm.hub import open_trained
 
-    opened = Run.open(run)
-    if ticks is None:
-        return opened
-    return Run(run, opened.experiment.replace(model=opened.experiment.model.replace(ticks=ticks)))
+    opened = open_trained(source)
+    return opened if ticks is None else opened.thinking(ticks)

@@ -172,6 +172,10 @@ class Experiment(Config):
             )
         self.training.check(self.task, self.model)
 
+    def thinking(self, ticks: int) -> "Experiment":
+        """The same, with a model that thinks for so many internal ticks."""
+        return self.replace(model=self.model.replace(ticks=ticks))
+
     def fitted(self) -> "Experiment":
         """The same, with what its task learns from the data, and a model that suits them (`BaseTaskConfig.fitted`).
 

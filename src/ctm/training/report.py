@@ -58,7 +58,7 @@ def report(
     model = run.load_model(device=device)
     figures = {"training": training_curves(run.complete_metrics())}
     batch = run.experiment.training.evaluation_batch
-    folder = run.path / "figures"
+    folder = run.figures
     folder.mkdir(exist_ok=True)
     if not task.emits and model.config.ticks > 1:
         figures |= _over_ticks(model, task, batch, quiet)
@@ -98,7 +98,7 @@ def report(
 
 def _acting_report(run: Run, device: str | torch.device, say: Callable[[str], Any]) -> Iterator[Path]:
     """What there is to see of an agent: how it learned, and an episode."""
-    task, folder = run.experiment.task.build(), run.path / "figures"
+    task, folder = run.experiment.task.build(), run.figures
     figures = {"training": acting_curves(run.complete_metrics(), run.experiment.training.samples)}
     model = run.load_model(device=device)
     try:

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ctm import plugins, tasks
-from ctm.backbones import without_published_weights
 from ctm.config import to_yaml
 from ctm.errors import ConfigError, RunError
 from ctm.files import first_misfit, read_tensors, write_atomically, write_tensors
 from ctm.machine import ContinuousThoughtMachine, MachineConfig
+from ctm.saving import built
 from ctm.training.checkpoint import Checkpoint, checkpoints
 from ctm.training.config import Experiment
 from ctm.training.lock import is_empty, locked
@@ -39,7 +39,7 @@ class Run:
     * `config.yaml`: the experiment
     * `weights.safetensors`: of a run that does not start from fresh weights, those that it starts from
     * `plugins.json`: for an experiment with parts of the user's own, what defines them
-    * `environment.json`: versions of what made it
+    * `environment.json`: versions of what made it, and the preset that it is of
     * `metrics.jsonl`: a line for every logged step and every evaluation, the same for the same seed
     * `timing.jsonl`: how long it took
     * `tensorboard/`: the same metrics, for TensorBoard
@@ -57,13 +57,21 @@ class Run:
         self.experiment = experiment
 
     @classmethod
-    def create(cls, path: str | Path, experiment: Experiment, weights: Mapping[str, Tensor] | None = None) -> "Run":
+    def create(
+        cls,
+        path: str | Path,
+        experiment: Experiment,
+        weights: Mapping[str, Tensor] | None = None,
+        origin: Mapping[str, Any] | None = None,
+    ) -> "Run":
         """Makes the folder of a new run; of several processes, the first one does and the others wait.
 
         Args:
             path: the folder.
             experiment: what to train.
             weights: what the model starts from, as another one's `state_dict()` gives it; by default fresh weights.
+            origin: where the experiment comes from, ready for JSON, to be kept in `environment.json`: the name of its
+                "preset", and the "settings" that were changed.
 
         Raises:
             RunExists: if the folder is not empty.
@@ -83,6 +91,7 @@ class Run:
             (path / "checkpoints").mkdir()
             versions = {"ctm": _version("continuous-thought-machines"), "torch": torch.__version__}
             versions |= {"lightning": _version("lightning"), "python": platform.python_version()}
+            versions |= origin or {}
             write_atomically(path / "environment.json", json.dumps(versions, indent=2) + "\n")
             if needed is not None:
                 write_atomically(path / plugins.RECORD, needed)
@@ -150,6 +159,15 @@ class Run:
             write_atomically(self.path / "config.yaml", to_yaml(longer))
         return Run(self.path, longer)
 
+    @property
+    def figures(self) -> Path:
+        """The folder of its pictures."""
+        return self.path / "figures"
+
+    def thinking(self, ticks: int) -> "Run":
+        """The same run, whose model thinks for so many internal ticks."""
+        return Run(self.path, self.experiment.thinking(ticks))
+
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`, in order.
 
@@ -182,6 +200,18 @@ class Run:
                 "folder and train again"
             )
         return lines
+
+    def environment(self) -> dict[str, Any]:
+        """What made the run: versions, and the preset with the settings that were changed, if it is of one.
+
+        Raises:
+            RunError: if it cannot be read.
+        """
+        path = self.path / "environment.json"
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{path}: cannot be read: {error}") from None
 
     def initial_weights(self) -> dict[str, Tensor] | None:
         """What the run starts from; nothing for fresh weights.
@@ -232,28 +262,13 @@ class Run:
             RunError: if there is no checkpoint, or it is broken.
         """
         checkpoint = self.best() if which == "best" else self.latest()
-        with without_published_weights():
-            model = self.experiment.model.build()
+        model = built(self.experiment.model)
         checkpoint.load_weights(model)
         return model.to(device).eval()
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a run's best checkpoint, of a checkpoint's folder, or of a file of safetensors.
-
-    Raises:
-        RunError: if there are none.
-    """
-    if (path / "config.yaml").is_file():
-        path = Run.open(path).best().path
-    file = path / "model.safetensors" if path.is_dir() else path
-    return read_tensors(file, "expected weights: a run, the folder of a checkpoint, or a .safetensors file")
-
-
 def _require_fitting(weights: Mapping[str, Tensor], config: MachineConfig) -> None:
-    with torch.random.fork_rng(devices=[]):
-        expected = config.build().state_dict()
-    misfit = first_misfit(weights, expected)
+    misfit = first_misfit(weights, built(config).state_dict())
     if misfit is not None:
         raise ConfigError(f"weights: do not fit the model: {misfit}; train the model that they are of")
 

@@ -12,7 +12,6 @@ Nothing in a saved model is executed: what defines parts of others is imported o
 """
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 
 import ctm
 from ctm import plugins
+from ctm.backbones import without_published_weights
 from ctm.config import Config
 from ctm.errors import CheckpointError, ConfigError
 from ctm.files import first_misfit, read_tensors, write_atomically, write_tensors
@@ -77,11 +77,12 @@ class SavedModel:
             raise CheckpointError(
                 f"{weights}: no such file; expected a saved model, its folder or its .safetensors file"
             )
-        source, text = _description(weights)
         try:
+            source, text = _description(weights)
             content = json.loads(text)
-        except ValueError as error:
-            raise CheckpointError(f"{source}: not JSON: {error}") from None
+        except (OSError, ValueError) as error:
+            expected = f"expected its configuration in its metadata, or in {CONFIG} beside it"
+            raise CheckpointError(f"{weights}: {expected}: {error}") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CheckpointError(f"{source}: not of a model that this library saved: expected format: {FORMAT!r}")
         made_by = content.get("made_by")
@@ -150,8 +151,28 @@ class SavedModel:
         model.load_state_dict(tensors)
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a folder or a file says that it is a model that this library saved.
+
+    Raises:
+        CheckpointError: if its weights are broken.
+    """
+    weights = path / WEIGHTS if path.is_dir() else path
+    if weights.suffix != ".safetensors" or not weights.is_file():
+        return False
+    try:
+        return json.loads(_description(weights)[1]).get("format") == FORMAT
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _description(weights: Path) -> tuple[Path, str]:
-    """Where a file of weights is described, and the text: in its own metadata, or in a file beside it."""
+    """Where a file of weights is described, and the text: in its own metadata, or in a file beside it.
+
+    Raises:
+        CheckpointError: if the file is broken.
+        OSError, UnicodeDecodeError: if it is described nowhere.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -162,11 +183,7 @@ def _description(weights: Path) -> tuple[Path, str]:
     if "config" in metadata:
         return weights, metadata["config"]
     beside = weights.with_name(CONFIG)
-    try:
-        return beside, beside.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        expected = f"expected a configuration in its metadata, or {CONFIG} beside it"
-        raise CheckpointError(f"{weights}: {expected} ({error})") from None
+    return beside, beside.read_text(encoding="utf-8")
 
 
 def _package(version: Any) -> str:
@@ -259,8 +276,8 @@ class Pretrained(ModelHubMixin):
 
 
 def built(config: Any) -> Any:
-    """A model whose fresh weights, which are soon overwritten, leave no trace in the global random state."""
-    with torch.random.fork_rng(devices=[]):
+    """A model whose fresh weights are soon overwritten: none are fetched, and the global random state stays."""
+    with torch.random.fork_rng(devices=[]), without_published_weights():
         return config.build()
 
 
@@ -280,8 +297,6 @@ def download(repository: str, **where: Any) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
-        raise CheckpointError(f"{repository}: no such file or folder, and no name of a repository, as in user/name")
     try:
         return Path(snapshot_download(repository, allow_patterns=["*.json", "*.safetensors", "*.md", "*.py"], **where))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
