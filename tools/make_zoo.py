@@ -16,7 +16,7 @@ import ctm
 from ctm.files import folder_name
 from ctm.hub.save import save
 from ctm.hub.zoo import FOLDER
-from ctm.training import Run, evaluate, train
+from ctm.training import Run, train
 
 SEEDS = {
     "digits": 0,
