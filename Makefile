@@ -1,6 +1,8 @@
 # `make demo`: set up, then train a machine on real handwritten digits and watch it think.
 # `make test`: set up, then all checks.
 # `make test-oldest`: the tests once more, with the oldest PyTorch that is supported, in an environment of its own.
+# `make zoo`: the trained models in the package, from their presets.
+# `make wheel`: the wheel, and whether it works when installed alone, in an environment of its own.
 # Set-up lives in a virtual environment, .venv, and is redone only when pyproject.toml or constraints.txt change.
 
 PYTHON ?= python3
@@ -8,10 +10,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLDEST := .venv-oldest
+WHEEL := .venv-wheel
 OLDEST_READY := $(OLDEST)/.ready
 RUN := runs/demo
 
-.PHONY: setup demo test test-oldest bench lint types dependencies clean
+.PHONY: setup demo test test-oldest zoo wheel bench lint types dependencies clean
 
 setup: $(READY)
 
@@ -23,6 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)
+	$(BIN)/ctm think digits --index 3
 	if [ -d $(RUN) ]; then $(BIN)/ctm train --resume $(RUN); else $(BIN)/ctm train digits --run $(RUN); fi
 	$(BIN)/ctm evaluate $(RUN)
 	$(BIN)/ctm think $(RUN) --index 0
@@ -41,6 +45,16 @@ $(OLDEST_READY): pyproject.toml constraints.txt
 test-oldest: $(OLDEST_READY)
 	$(OLDEST)/bin/python -m pytest -o addopts=--strict-markers -n auto
 
+zoo: $(READY)
+	$(BIN)/python tools/make_zoo.py
+
+wheel: $(READY)
+	rm -rf dist $(WHEEL)
+	$(BIN)/python -m pip wheel --quiet --no-deps -w dist .
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip install --quiet -c constraints.txt "$$(echo dist/*.whl)[all,control,export]"
+	$(WHEEL)/bin/python -I tools/check_wheel.py dist/*.whl
+
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py parity/paper-75 mazes/paper cifar10/paper digits --precision fp32 bf16 --repeats 2 \
 		--out docs/benchmarks
@@ -56,4 +70,4 @@ dependencies: $(READY)
 	$(BIN)/deptry .
 
 clean:
-	rm -rf $(VENV) $(OLDEST) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(WHEEL) dist .pytest_cache .ruff_cache .hypothesis
