@@ -191,11 +191,23 @@ class NoRepresentation(Representation):
 class _Products(torch.autograd.Function):
     """Products of pairs of rows: z (D, B) to (P, B). Rows are copied as blocks, one neuron's at a time."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, z: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    def forward(z: Tensor, left: Tensor, right: Tensor) -> Tensor:
         first, second = z.index_select(0, left), z.index_select(0, right)
-        ctx.save_for_backward(z, left, right)
         return first.mul_(second)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def jvp(ctx, tangent: Tensor, *_) -> Tensor:  # ty: ignore[incompatible-method-override]
+        z, left, right = ctx.saved_tensors
+        first = tangent.index_select(0, left) * z.index_select(0, right)
+        return first + z.index_select(0, left) * tangent.index_select(0, right)
 
     @staticmethod
     def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
@@ -216,11 +228,22 @@ def add_rows(total: Tensor, index: Tensor, rows: Tensor, device: torch.device) -
 
 
 class _WithinBounds(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, value: Tensor, low: float, high: float) -> Tensor:
-        ctx.save_for_backward(value)
-        ctx.bounds = low, high
+    def forward(value: Tensor, low: float, high: float) -> Tensor:
         return value.clamp(low, high)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        value, *ctx.bounds = inputs
+        ctx.save_for_backward(value)
+        ctx.save_for_forward(value)
+
+    @staticmethod
+    def jvp(ctx, tangent: Tensor, *_) -> Tensor:  # ty: ignore[incompatible-method-override]
+        (value,), (low, high) = ctx.saved_tensors, ctx.bounds
+        return tangent.masked_fill((value < low) | (value > high), 0)
 
     @staticmethod
     def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
