@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from ctm.config import Config
 from ctm.kernels.precision import at_least_float32
+from ctm.kernels.tracing import transformed
 from ctm.pairings import Pairing, Role
 
 MAXIMUM_DECAY = 15.0
@@ -99,7 +100,10 @@ class PairRepresentation(Representation):
 
     def product(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B P"]:
         """z_i z_j, in float32 at least: sums over many ticks must not lose small terms."""
-        return _Products.apply(at_least_float32(z).t(), self.left, self.right).t()
+        rows = at_least_float32(z).t()  # (D, B)
+        if transformed():
+            return (rows.index_select(0, self.left) * rows.index_select(0, self.right)).t()
+        return _Products.apply(rows, self.left, self.right).t()
 
 
 class SynchronizationState(NamedTuple):
@@ -191,23 +195,11 @@ class NoRepresentation(Representation):
 class _Products(torch.autograd.Function):
     """Products of pairs of rows: z (D, B) to (P, B). Rows are copied as blocks, one neuron's at a time."""
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(z: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    def forward(ctx, z: Tensor, left: Tensor, right: Tensor) -> Tensor:
         first, second = z.index_select(0, left), z.index_select(0, right)
+        ctx.save_for_backward(z, left, right)
         return first.mul_(second)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
-
-    @staticmethod
-    def jvp(ctx, tangent: Tensor, *_) -> Tensor:  # ty: ignore[incompatible-method-override]
-        z, left, right = ctx.saved_tensors
-        first = tangent.index_select(0, left) * z.index_select(0, right)
-        return first + z.index_select(0, left) * tangent.index_select(0, right)
 
     @staticmethod
     def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
@@ -228,10 +220,26 @@ def add_rows(total: Tensor, index: Tensor, rows: Tensor, device: torch.device) -
 
 
 class _WithinBounds(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value: Tensor, low: float, high: float) -> Tensor:
+        ctx.save_for_backward(value)
+        ctx.bounds = low, high
+        return value.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
+        (value,), (low, high) = ctx.saved_tensors, ctx.bounds
+        outward = ((value < low) & (grad > 0)) | ((value > high) & (grad < 0))  # descent would leave further
+        return grad.masked_fill(outward, 0), None, None
+
+
+class _WithinBoundsTransformed(_WithinBounds):
+    """The same for `torch.func`, in the form that it asks for, which `torch.compile` does not take."""
+
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(value: Tensor, low: float, high: float) -> Tensor:
+    def forward(value: Tensor, low: float, high: float) -> Tensor:  # ty: ignore[incompatible-method-override]
         return value.clamp(low, high)
 
     @staticmethod
@@ -245,12 +253,6 @@ class _WithinBounds(torch.autograd.Function):
         (value,), (low, high) = ctx.saved_tensors, ctx.bounds
         return tangent.masked_fill((value < low) | (value > high), 0)
 
-    @staticmethod
-    def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
-        (value,), (low, high) = ctx.saved_tensors, ctx.bounds
-        outward = ((value < low) & (grad > 0)) | ((value > high) & (grad < 0))  # descent would leave further
-        return grad.masked_fill(outward, 0), None, None
-
 
 def within_bounds(value: Tensor, low: float, high: float) -> Tensor:
     """Clamps without the dead gradient of `clamp`: what is out of bounds can always come back.
@@ -258,4 +260,4 @@ def within_bounds(value: Tensor, low: float, high: float) -> Tensor:
     The gradient passes unchanged, except where the value is out of bounds and gradient descent would push it
     further out. The authors reach the same end by overwriting the parameter during the forward pass.
     """
-    return _WithinBounds.apply(value, low, high)
+    return (_WithinBoundsTransformed if transformed() else _WithinBounds).apply(value, low, high)

@@ -1,7 +1,6 @@
 """Operands shared by all ticks: the gradients of autograd, however the graph is walked."""
 
 import hypothesis.strategies as st
-import pytest
 import torch
 from hypothesis import given
 from torch import Tensor

@@ -262,7 +262,9 @@ class Layer:
             grad = self._before_norm(self.norm, grad, sums) * self.scale
         return grad if mask is None else grad.mul_(mask)
 
-    def _normalised(self, norm: nn.LayerNorm, x: Float[Tensor, "D B _in"], *of_norm: Tensor) -> Float[Tensor, "D B _in"]:
+    def _normalised(
+        self, norm: nn.LayerNorm, x: Float[Tensor, "D B _in"], *of_norm: Tensor
+    ) -> Float[Tensor, "D B _in"]:
         """In the precision of the norm's own weights, since kernels want one for all."""
         return F.layer_norm(x.to(of_norm[0].dtype), norm.normalized_shape, *of_norm, eps=norm.eps)
 

@@ -5,9 +5,13 @@ from torch.autograd import forward_ad
 
 
 def traced() -> bool:
-    """Whether tensors may have no values, and functions have to be pure: inside `torch.compile` and `torch.export`,
-    the transforms of `torch.func`, forward-mode derivatives, and `torch.jit.trace`."""
+    """Whether functions have to be pure, and tensors may have no values: inside `torch.compile`, `torch.export` and
+    `torch.jit.trace`, and where `transformed`."""
+    return torch.compiler.is_compiling() or transformed() or torch.jit.is_tracing()
+
+
+def transformed() -> bool:
+    """Whether functions are transformed, by `torch.func` or forward-mode derivatives, and not compiled."""
     if torch.compiler.is_compiling():
-        return True
-    transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-    return transformed or torch.jit.is_tracing()
+        return False
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
