@@ -1,4 +1,4 @@
-"""Weights that hooks of PyTorch compute before a module is called: pruned ones, and the older kinds of normalised ones."""
+"""Weights that hooks compute before a module is called: pruned ones, and the older kinds of normalised ones."""
 
 from typing import Any
 

@@ -225,3 +225,15 @@ def test_inductor_learns_the_same():
     compile_tick(model)
     found, wanted = (learned(each, each.parameters(), inputs, 3) for each in (model, expected))
     torch.testing.assert_close(found, wanted)
+
+
+def test_a_whole_machine_compiles_into_one_graph():
+    """For all passes of as many ticks, and one more for all other batch sizes."""
+    model = machine(MACHINES["mlp"])
+    counter = CompileCounterWithBackend("eager")
+    whole = torch.compile(model, backend=counter, fullgraph=True)
+    for batch, graphs in ((4, 1), (4, 1), (6, 2), (7, 2)):
+        inputs = doubled(inputs_for(model.config, batch))
+        found, wanted = (learned(each, model.parameters(), inputs, 2) for each in (whole, model))
+        torch.testing.assert_close(found, wanted)
+        assert counter.frame_count == graphs

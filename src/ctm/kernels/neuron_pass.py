@@ -269,10 +269,11 @@ class Layer:
         return F.layer_norm(x.to(of_norm[0].dtype), norm.normalized_shape, *of_norm, eps=norm.eps)
 
     def _before_norm(self, norm: nn.LayerNorm, grad: Float[Tensor, "D _in B"], sums: list) -> Float[Tensor, "D _in B"]:
-        x, shape = self.unnormalised.to(norm.weight.dtype), list(norm.normalized_shape)
-        _, mean, deviation = torch.native_layer_norm(x, shape, norm.weight, norm.bias, norm.eps)
+        weight, bias = self.operands[1:]  # ty: ignore  # the norm's own may be others after `functional_call`
+        x, shape = self.unnormalised.to(weight.dtype), list(norm.normalized_shape)
+        _, mean, deviation = torch.native_layer_norm(x, shape, weight, bias, norm.eps)
         grad, scale, shift = torch.ops.aten.native_layer_norm_backward(
-            grad.transpose(1, 2).to(x.dtype), x, shape, mean, deviation, norm.weight, norm.bias, [True] * 3
+            grad.transpose(1, 2).to(x.dtype), x, shape, mean, deviation, weight, bias, [True] * 3
         )
         sums[1].add_(scale)
         sums[2].add_(shift)
