@@ -8,7 +8,7 @@ data --> backbone (once) --> Observer --> o --+
 """
 
 import warnings
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -348,25 +348,25 @@ def _warned_of_silent_hooks(model: nn.Module) -> Generator[None]:
         yield
         return
     seen = [module.register_forward_pre_hook(_Heard(silent, name)) for name, module in silent.items()]
-
-    def warning() -> str:
-        return (
-            f"hooks on {', '.join(silent)} do not fire: parts are not called like modules but prepared once and "
-            "stepped at every tick; use model(x, on_tick=…), record=… or model.intervene(…) instead, and give the "
-            "whole machine to what wraps modules by hooks, such as fully_shard(model)"
-        )
-
     try:
         yield
     except Exception as error:
         if silent:
-            error.add_note(warning())
+            error.add_note(_silence(silent))
         raise
     finally:
         for handle in seen:
             handle.remove()
     if silent:
-        warnings.warn(warning(), stacklevel=6)
+        warnings.warn(_silence(silent), stacklevel=6)
+
+
+def _silence(modules: Iterable[str]) -> str:
+    return (
+        f"hooks on {', '.join(modules)} do not fire: parts are not called like modules but prepared once and stepped "
+        "at every tick; use model(x, on_tick=…), record=… or model.intervene(…) instead, and give the whole machine to "
+        "what wraps modules by hooks, such as fully_shard(model)"
+    )
 
 
 class _Heard:

@@ -52,7 +52,7 @@ class NeuronPass:
             their post-activations, and the history with the newest column and without the oldest.
         """
         asked = torch.is_grad_enabled() and not self.collects  # for gradients, though prepared without
-        if not self.ticks or asked or traced():
+        if traced() or not self.ticks or asked:  # in this order, so that a graph is for all ticks
             history = torch.cat([history[..., 1:], newest.unsqueeze(-1)], dim=-1)
             remembered = history.permute(1, 2, 0)  # (D, M, B)
             return self.answer(remembered, self.masks(remembered)).squeeze(1).t(), history

@@ -39,7 +39,7 @@ class PackedWeight:
             x: (n, in) or (b, n, in).
             bias: (out,); only for a single matrix.
         """
-        if not self.fast or len(x) < FEWEST_ROWS or torch.is_grad_enabled() or traced():
+        if traced() or not self.fast or len(x) < FEWEST_ROWS or torch.is_grad_enabled():
             if x.dim() == 3:
                 return torch.bmm(x, self.weight)
             return torch.mm(x, self.weight) if bias is None else torch.addmm(bias, x, self.weight)
