@@ -164,7 +164,7 @@ def test_interventions_act_one_after_the_other_and_end_with_their_block(model) -
     assert (activity[..., :3] == torch.tensor([1.0, 2.0, 2.0])).all()
     assert (outer[..., :2] == 1).all()
     assert not (outer[..., 2] == 2).any()
-    assert model.interventions == ()
+    assert model.interventions == []
     assert torch.equal(model(x, ticks=3).logits, before)
 
 

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from ctm.kernels.tracing import traced
+
 Inputs = Tensor | tuple[Tensor, ...]
 """Samples: a tensor (B, …), or several with a row for each sample."""
 
@@ -81,7 +83,7 @@ def only_known(embedded: Tensor, known: Tensor, symbols: Tensor, expected: str) 
 
 def on_host(tensor: Tensor) -> bool:
     """Whether there are values, and looking at them costs nothing: not on a GPU, and not of tensors without values."""
-    return type(tensor) is Tensor and tensor.device.type == "cpu"
+    return type(tensor) is Tensor and tensor.device.type == "cpu" and not traced()
 
 
 def slice_batch(samples: TreeT, start: int, end: int | None = None) -> TreeT:

@@ -3,6 +3,7 @@
 They act between the core and the synchronizations, so that these and the next tick see the value that was set.
 """
 
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -50,6 +51,12 @@ class Intervention:
             raise ValueError(f"value of shape {tuple(self.value.shape)}: expected {expected}")
         self.per_sample = self.value.dim() == 2 and len(self.value) != 1
         self._came: Any = None  # (), whether one of its ticks did
+        self._thread = threading.get_ident()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the thread that it was made in; elsewhere it does not act."""
+        return threading.get_ident() == self._thread
 
     def apply(self, z: Float[Tensor, "B D"], ticks: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
         """The post-activations after a tick.
@@ -61,6 +68,8 @@ class Intervention:
         Raises:
             ValueError: if there are values for another number of samples.
         """
+        if not self.is_here:
+            return z
         if self.per_sample and len(self.value) != len(z):
             raise ValueError(f"value for {len(self.value)} samples: expected {len(z)}, as many as are thought about")
         value = self.value.to(z).expand(len(z), len(self.neurons))  # (B, n)

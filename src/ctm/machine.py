@@ -8,7 +8,7 @@ data --> backbone (once) --> Observer --> o --+
 """
 
 import warnings
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from ctm.backbones.base import BackboneConfig
 from ctm.config import Config
 from ctm.cores.base import CoreConfig
 from ctm.errors import ConfigError
+from ctm.hooked_weights import compute_weights, computes_weight
 from ctm.inputs import Inputs, as_tuple, require_batch
 from ctm.interventions import Intervention, Neurons, Ticks
 from ctm.observers.base import Observation, ObserverConfig
@@ -121,10 +122,10 @@ class ContinuousThoughtMachine(nn.Module, Pretrained):
         self.action = config.action.build(neurons, "action", pairs)
         self.output = config.output.build(neurons, "output", pairs)
         self.readout = config.readout.build(config.output.size(neurons))
-        self.interventions: tuple[Intervention, ...] = ()
+        self.interventions: list[Intervention] = []  # of all threads
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "interventions": ()}  # they end with a block, which a copy would never leave
+        return {**self.__dict__, "interventions": []}  # they end with a block, which a copy would never leave
 
     def forward(
         self,
@@ -213,6 +214,7 @@ class ContinuousThoughtMachine(nn.Module, Pretrained):
         Args:
             ticks: as for `prepare`.
         """
+        compute_weights(self.observer, self.core, self.action, self.output)
         return Prepared(
             self.observer.prepare_weights(), self.core.prepare(ticks), self.action.prepare(), self.output.prepare()
         )
@@ -272,7 +274,7 @@ class ContinuousThoughtMachine(nn.Module, Pretrained):
         core = self.core.step(state.core, observation.seen, prepared.core)
         z = core.post_activations  # (B, D)
         if self.interventions:
-            for intervention in self.interventions:
+            for intervention in tuple(self.interventions):
                 z = intervention.apply(z, state.ticks)
             core = self.core.replace_post_activations(core, z)
         action = self.action.step(state.action, z, prepared.action)
@@ -282,7 +284,8 @@ class ContinuousThoughtMachine(nn.Module, Pretrained):
     def intervene(
         self, tick: Ticks = None, *, neurons: Neurons, value: float | Tensor
     ) -> AbstractContextManager[Intervention]:
-        """Sets post-activations of chosen neurons inside a `with` block, wherever this machine thinks in it.
+        """Sets post-activations of chosen neurons inside a `with` block, wherever this machine thinks in it, but for
+        other threads.
 
         >>> with model.intervene(tick=range(3, 6), neurons=[1, 2], value=0.0):  # a lesion
         ...     thoughts = model(images)
@@ -307,11 +310,11 @@ class ContinuousThoughtMachine(nn.Module, Pretrained):
 
     @contextmanager
     def _intervening(self, intervention: Intervention) -> Generator[Intervention]:
-        self.interventions = (*self.interventions, intervention)
+        self.interventions.append(intervention)
         try:
             yield intervention
         finally:
-            self.interventions = tuple(other for other in self.interventions if other is not intervention)
+            self.interventions.remove(intervention)
         intervention.warn_if_it_never_came()
 
     def _note(self, names: Collection[str], before: State, after: State, observation: Observation) -> list[Any]:
@@ -351,15 +354,23 @@ def _warned_of_silent_hooks(model: nn.Module) -> Generator[None]:
     seen = [module.register_forward_pre_hook(_Heard(silent, name)) for name, module in silent.items()]
     try:
         yield
+    except Exception as error:
+        if silent:
+            error.add_note(_silence(silent))
+        raise
     finally:
         for handle in seen:
             handle.remove()
     if silent:
-        warnings.warn(
-            f"hooks on {', '.join(silent)} do not fire: parts are not called like modules but prepared once and "
-            "stepped at every tick; use model(x, on_tick=…), record=… or model.intervene(…) instead",
-            stacklevel=6,
-        )
+        warnings.warn(_silence(silent), stacklevel=6)
+
+
+def _silence(modules: Iterable[str]) -> str:
+    return (
+        f"hooks on {', '.join(modules)} do not fire: parts are not called like modules but prepared once and stepped "
+        "at every tick; use model(x, on_tick=…), record=… or model.intervene(…) instead, and give the whole machine to "
+        "what wraps modules by hooks, such as fully_shard(model)"
+    )
 
 
 class _Heard:
@@ -374,4 +385,4 @@ class _Heard:
 
 def _is_hooked(module: nn.Module) -> bool:
     kinds = "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"
-    return any(getattr(module, kind) for kind in kinds)
+    return any(not computes_weight(hook) for kind in kinds for hook in getattr(module, kind).values())

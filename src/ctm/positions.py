@@ -111,15 +111,9 @@ class RotationalPositions(nn.Module):
         def build(self, channels: int) -> "RotationalPositions":
             return RotationalPositions(self, channels)
 
-    start: Tensor
-
     def __init__(self, config: "RotationalPositions.Config", channels: int) -> None:
         super().__init__()
-        start = torch.tensor([0.0, 1.0])
-        if config.dimensions == 1:
-            self.register_buffer("start", start, persistent=False)
-        else:
-            self.start = nn.Parameter(start)
+        self.start = (0.0, 1.0) if config.dimensions == 1 else nn.Parameter(torch.tensor([0.0, 1.0]))
         self.project = nn.Linear(2 * config.dimensions, channels)
 
     def forward(self, features: Float[Tensor, "B C *grid"]) -> Float[Tensor, "C *grid"]:

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from ctm.config import Config
 from ctm.kernels.precision import at_least_float32
+from ctm.kernels.tracing import transformed
 from ctm.pairings import Pairing, Role
 
 MAXIMUM_DECAY = 15.0
@@ -99,7 +100,10 @@ class PairRepresentation(Representation):
 
     def product(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B P"]:
         """z_i z_j, in float32 at least: sums over many ticks must not lose small terms."""
-        return _Products.apply(at_least_float32(z).t(), self.left, self.right).t()
+        rows = at_least_float32(z).t()  # (D, B)
+        if transformed():
+            return (rows.index_select(0, self.left) * rows.index_select(0, self.right)).t()
+        return _Products.apply(rows, self.left, self.right).t()
 
 
 class SynchronizationState(NamedTuple):
@@ -229,10 +233,31 @@ class _WithinBounds(torch.autograd.Function):
         return grad.masked_fill(outward, 0), None, None
 
 
+class _WithinBoundsTransformed(_WithinBounds):
+    """The same for `torch.func`, in the form that it asks for, which `torch.compile` does not take."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, low: float, high: float) -> Tensor:  # ty: ignore[incompatible-method-override]
+        return value.clamp(low, high)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        value, *ctx.bounds = inputs
+        ctx.save_for_backward(value)
+        ctx.save_for_forward(value)
+
+    @staticmethod
+    def jvp(ctx, tangent: Tensor, *_) -> Tensor:  # ty: ignore[incompatible-method-override]
+        (value,), (low, high) = ctx.saved_tensors, ctx.bounds
+        return tangent.masked_fill((value < low) | (value > high), 0)
+
+
 def within_bounds(value: Tensor, low: float, high: float) -> Tensor:
     """Clamps without the dead gradient of `clamp`: what is out of bounds can always come back.
 
     The gradient passes unchanged, except where the value is out of bounds and gradient descent would push it
     further out. The authors reach the same end by overwriting the parameter during the forward pass.
     """
-    return _WithinBounds.apply(value, low, high)
+    return (_WithinBoundsTransformed if transformed() else _WithinBounds).apply(value, low, high)

@@ -1,7 +1,6 @@
 """Operands shared by all ticks: the gradients of autograd, however the graph is walked."""
 
 import hypothesis.strategies as st
-import pytest
 import torch
 from hypothesis import given
 from torch import Tensor
@@ -88,8 +87,22 @@ def test_frozen_weights_get_no_gradient_but_pass_it_on():
     assert x.grad.abs().sum() > 0
 
 
-def test_a_second_derivative_is_refused():
+@given(grid=GRID)
+def test_second_derivatives_are_those_of_autograd(grid):
+    batched, biased, ticks = grid
+    weight, x, bias = operands(batched, biased and not batched)
+    inputs = [tensor for tensor in (weight, x, bias) if tensor is not None]
+
+    def derivatives(product):
+        loss = loop(product, x, ticks).square().sum()
+        first = torch.autograd.grad(loss, inputs, create_graph=True)
+        return torch.autograd.grad(sum(grad.square().sum() for grad in first), inputs)
+
+    torch.testing.assert_close(derivatives(SharedProduct(weight, bias)), derivatives(plain(weight, bias)))
+
+
+def test_a_gradient_of_the_weight_alone_can_be_differentiated():
+    """Noted and summed up it would be a constant, and the second derivative silently less."""
     weight, x, _ = operands(batched=False, biased=False)
-    (grad,) = torch.autograd.grad(SharedProduct(weight)(x).square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
+    (grad,) = torch.autograd.grad(SharedProduct(weight)(x).sum(), weight, create_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(grad.sum(), x), (torch.full_like(x, weight.shape[1]),))

@@ -158,13 +158,20 @@ def test_the_first_tick_alone_can_be_asked():
     torch.testing.assert_close(found, expected)
 
 
-def test_a_second_derivative_is_refused():
-    models = NeuronModels(NeuronModels.Config(2), 3, 4)
-    newest = torch.randn(2, 3, requires_grad=True)
-    z, _ = models.prepare(1)(torch.randn(2, 3, 4), newest)
-    (grad,) = torch.autograd.grad(z.square().sum(), newest, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
+@given(config=MODELS, ticks=st.integers(1, 3), room=st.integers(1, 3), kind=st.booleans())
+def test_second_derivatives_are_those_of_pure_steps(config, ticks, room, kind):
+    models = perturbed(NeuronModels(config, 3, 2)).double()
+    start = torch.randn(2, 3, 2, dtype=torch.float64).requires_grad_()
+    columns = [torch.randn(2, 3, dtype=torch.float64).requires_grad_() for _ in range(ticks)]
+    inputs = [start, *columns, *models.parameters()]
+    chosen = slice(None) if kind else slice(0, None, 2)  # histories in the loss, or answers alone
+    seconds = []
+    for count in (0, room):
+        seen = pass_of(models, start, columns, count)
+        loss = sum(part.square().sum() for part in seen[chosen])
+        first = torch.autograd.grad(loss, inputs, create_graph=True)
+        seconds.append(torch.autograd.grad(sum(grad.square().sum() for grad in first), inputs))
+    torch.testing.assert_close(*reversed(seconds))
 
 
 @pytest.mark.parametrize("dropped", [0.1, 0.5, 0.9])

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import jaxtyping
 import pytest
@@ -225,3 +227,23 @@ def test_inductor_learns_the_same():
     compile_tick(model)
     found, wanted = (learned(each, each.parameters(), inputs, 3) for each in (model, expected))
     torch.testing.assert_close(found, wanted)
+
+
+def test_a_whole_machine_compiles_into_one_graph():
+    """For all passes of as many ticks, and one more for other batch sizes; in a process that checks no annotation."""
+    program = """
+import torch, ctm
+from torch._dynamo.testing import CompileCounterWithBackend
+model = ctm.preset("parity/quick").model.replace(ticks=2).build()
+counter = CompileCounterWithBackend("eager")
+whole = torch.compile(model, backend=counter, fullgraph=True)
+for batch in (4, 4, 6, 7):
+    signs = torch.randint(2, (batch, 9)) * 2.0 - 1
+    found, wanted = (each(signs).logits for each in (whole, model))
+    torch.testing.assert_close(found, wanted)
+    weights = list(model.parameters())
+    torch.testing.assert_close(*(torch.autograd.grad(each.square().sum(), weights) for each in (found, wanted)))
+    print(counter.frame_count)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1", "1", "2", "2"], done.stderr

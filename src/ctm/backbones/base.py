@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ctm.config import Config
+from ctm.kernels.tracing import transformed
 
 
 class BackboneConfig(Config):
@@ -78,6 +79,8 @@ def as_pictures(pictures: Tensor, channels: int) -> Float[Tensor, "B C H W"]:
         ValueError: if they are not floating-point numbers (B, C, H, W) with C = `channels`.
     """
     require_inputs(pictures, "pictures", (channels, "H", "W"))
+    if transformed():  # there is one more dimension, of which this knows nothing
+        return pictures
     return pictures.to(memory_format=torch.channels_last)
 
 

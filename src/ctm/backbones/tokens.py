@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -39,15 +40,13 @@ class TokenEmbedding(nn.Module):
         def build(self) -> "TokenEmbedding":
             return TokenEmbedding(self)
 
-    symbols: Tensor
-
     def __init__(self, config: "TokenEmbedding.Config") -> None:
         super().__init__()
         self.expected = ", ".join(map(str, config.symbols))
         self.table = nn.Embedding(len(config.symbols), config.width)
-        self.register_buffer("symbols", self.table.weight.new_tensor(config.symbols), persistent=False)
+        self.symbols = tuple(map(float, config.symbols))
 
     def forward(self, x: Tensor) -> Float[Tensor, "B C L"]:
-        matches = x.unsqueeze(-1) == self.symbols  # (B, L, symbols)
+        matches = torch.stack([x == symbol for symbol in self.symbols], dim=-1)  # (B, L, symbols)
         embedded = self.table(matches.int().argmax(-1))  # (B, L, C)
         return only_known(embedded, matches.any(-1), x, f"one of {self.expected}").transpose(1, 2)

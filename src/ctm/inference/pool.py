@@ -71,7 +71,7 @@ class Pool:
             ValueError: inside an intervention with values for each sample, which have no fixed places here.
         """
         model, active = self.model, self.active
-        if any(intervention.per_sample for intervention in model.interventions):
+        if any(intervention.per_sample and intervention.is_here for intervention in tuple(model.interventions)):
             raise ValueError(
                 "value (B, n) of an intervention: expected a number or (n,), since samples come and go here"
             )

@@ -2,7 +2,8 @@
 
 Autograd gives a weight that is used at T ticks its gradient as T small products, each added to the whole weight. Here a
 tick's backward pass only notes what the product needs, and every few ticks the notes become one large product. The
-numbers are the same; less is read and written.
+numbers are the same; less is read and written. A backward pass that is itself differentiated (`create_graph=True`)
+notes nothing, and goes through PyTorch's own operators.
 
     product = SharedProduct(weight)             # before the loop
     for …:
@@ -17,6 +18,7 @@ from torch.autograd import Function
 
 from ctm.kernels.packed import PackedWeight, add_product
 from ctm.kernels.precision import at_least_float32, autocast_dtype
+from ctm.kernels.tracing import traced
 
 ENOUGH = 512
 """Columns of notes that make a product large enough."""
@@ -76,7 +78,7 @@ class SharedProduct:
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         precision = autocast_dtype(weight)
-        self.collects = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
+        self.collects = torch.is_grad_enabled() and weight.requires_grad and not traced()
         self.notes = DeferredGradients()
         self.held = defer_gradients(self.notes, weight, bias) if self.collects else (weight, bias)
         self.weight = weight.to(precision)
@@ -86,7 +88,7 @@ class SharedProduct:
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self.weight.dtype)
-        collects = self.collects and not torch.compiler.is_compiling()
+        collects = self.collects and not traced()
         return _Product.apply(x, self, *self.held) if collects else self.packed.product(x, self.bias)
 
 
@@ -98,9 +100,10 @@ class _Product(Function):
         return product.packed.product(x, product.bias)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad: Tensor):
+    def backward(ctx, grad: Tensor):  # ty: ignore[incompatible-method-override]
         (x, _), product = ctx.saved_tensors, ctx.product
+        if torch.is_grad_enabled():
+            return grad @ product.weight.mT, None, x.mT @ grad, None if product.bias is None else grad.sum(0)
         product.notes.of_this_pass(lambda: _ProductGradients(product.weight, product.bias is not None)).add(x, grad)
         if not ctx.needs_input_grad[0]:
             return None, None, None, None

@@ -18,6 +18,7 @@ from ctm.kernels.deferred import DeferredGradients, defer_gradients
 from ctm.kernels.history import HistoryBuffer
 from ctm.kernels.packed import add_product
 from ctm.kernels.precision import at_least_float32, autocast_dtype
+from ctm.kernels.tracing import traced
 
 
 class NeuronPass:
@@ -34,7 +35,7 @@ class NeuronPass:
         self.histories: Any = None
         self._latest: Any = None  # a weak reference, since the history refers to what made it
         self.notes = DeferredGradients()
-        self.collects = ticks > 0 and torch.is_grad_enabled()
+        self.collects = ticks > 0 and torch.is_grad_enabled() and not traced()
         if self.collects:
             self.operands = defer_gradients(self.notes, *(operand for layer in layers for operand in layer.operands))
 
@@ -51,7 +52,7 @@ class NeuronPass:
             their post-activations, and the history with the newest column and without the oldest.
         """
         asked = torch.is_grad_enabled() and not self.collects  # for gradients, though prepared without
-        if torch.compiler.is_compiling() or not self.ticks or asked:
+        if traced() or not self.ticks or asked:  # in this order, so that a graph is for all ticks
             history = torch.cat([history[..., 1:], newest.unsqueeze(-1)], dim=-1)
             remembered = history.permute(1, 2, 0)  # (D, M, B)
             return self.answer(remembered, self.masks(remembered)).squeeze(1).t(), history
@@ -70,7 +71,7 @@ class NeuronPass:
     def answer(self, x: Float[Tensor, "D M B"], masks: list[Tensor | None]) -> Float[Tensor, "D _out B"]:
         """What the models make of what the neurons remember, (D, 1, B)."""
         for layer, mask, following in zip(self.layers, masks, [*self.layers[1:], None], strict=True):
-            if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+            if not (torch.is_grad_enabled() or traced()):
                 x = layer.in_place(x, mask, None if following is None else following.seat(x.shape[-1]))
             else:
                 x = layer(x, mask)
@@ -79,6 +80,38 @@ class NeuronPass:
     def masks(self, x: Float[Tensor, "D M B"]) -> list[Tensor | None]:
         """Which inputs of each layer are kept."""
         return [layer.mask(x) for layer in self.layers]
+
+    def differentiable(
+        self,
+        history: Float[Tensor, "B D M"],
+        masks: list[Tensor | None],
+        grad: Float[Tensor, "B D"] | None,
+        grad_history: Float[Tensor, "B D M"] | None,
+    ) -> tuple[Tensor | None, ...]:
+        """The gradients of a tick, themselves differentiable.
+
+        Args:
+            history: after the tick.
+            masks: which inputs were kept.
+            grad, grad_history: of the post-activations, and of the history after the tick.
+
+        Returns:
+            those of the newest pre-activations, of the history before the tick, and of the operands of all layers.
+        """
+        of_operands: list[Any] = [None] * len(self.operands)
+        if grad is not None:
+
+            def answer(history: Tensor, operands: list[tuple[Tensor, ...]]) -> Tensor:
+                x = history.permute(1, 2, 0)
+                for layer, mask, of_layer in zip(self.layers, masks, operands, strict=True):
+                    x = layer.function(x, mask, *of_layer)
+                return x.squeeze(1).t()
+
+            _, gradients, *_ = torch.func.vjp(answer, history, [layer.operands for layer in self.layers])
+            of_history, of_layers = gradients(grad)
+            of_operands = [gradient for of_layer in of_layers for gradient in of_layer]
+            grad_history = of_history if grad_history is None else grad_history + of_history
+        return grad_history[..., -1], F.pad(grad_history[..., :-1], (1, 0)), *of_operands  # ty: ignore
 
     def _begin(self, history: Float[Tensor, "B D M"]) -> Float[Tensor, "B D M"]:
         """Begins a new buffer; the history comes back as what its ticks leave gradients for."""
@@ -98,27 +131,29 @@ class _NeuronPass(Function):
     ):
         ctx.thinking, ctx.histories, ctx.tick, ctx.remembering = thinking, histories, tick, thinking.remembering
         ctx.version = histories.columns._version
-        ctx.save_for_backward(*masks)
         ctx.set_materialize_grads(False)
         remembered = histories.after(tick)
-        return thinking.answer(remembered, masks).squeeze(1).t(), remembered.permute(2, 0, 1)
+        history = remembered.permute(2, 0, 1)
+        ctx.save_for_backward(*masks, history)
+        return thinking.answer(remembered, masks).squeeze(1).t(), history
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad: Tensor | None, grad_history: Tensor | None):
+    def backward(ctx, grad: Tensor | None, grad_history: Tensor | None):  # ty: ignore[incompatible-method-override]
         thinking, histories, tick = ctx.thinking, ctx.histories, ctx.tick
         if histories.columns._version != ctx.version:
             raise RuntimeError(
                 "a history needed for the gradients was modified by an inplace operation: change a copy of it instead"
             )
-        masks = ctx.saved_tensors
+        *masks, history = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return None, None, None, None, *thinking.differentiable(history, masks, grad, grad_history)
         past = ctx.remembering.of_this_pass(lambda: _HistoryGradients(histories))
         window = histories.window(past.columns, tick)
         if grad_history is not None:
             window.add_(grad_history.permute(1, 2, 0))
         if grad is not None:
             notes = thinking.notes.of_this_pass(lambda: _LayerGradients(thinking.layers))
-            thinking.answer(histories.after(tick), list(masks))  # leaves in the layers what follows needs
+            thinking.answer(histories.after(tick), masks)  # leaves in the layers what follows needs
             grad = grad.t().unsqueeze(1)  # (D, 1, B)
             for layer, mask, sums in reversed(list(zip(thinking.layers, masks, notes.sums, strict=True))):
                 grad = layer.backward(grad, mask, sums)
@@ -143,12 +178,9 @@ class _LayerGradients:
     """The gradients of all operands of all layers, summed over ticks, in float32 at least."""
 
     def __init__(self, layers: list["Layer"]) -> None:
-        self.sums = [
-            [None if operand is None else torch.zeros_like(at_least_float32(operand)) for operand in layer.operands]
-            for layer in layers
-        ]
+        self.sums = [[torch.zeros_like(at_least_float32(operand)) for operand in layer.operands] for layer in layers]
 
-    def gradients(self) -> tuple[Tensor | None, ...]:
+    def gradients(self) -> tuple[Tensor, ...]:
         return tuple(operand for sums in self.sums for operand in sums)
 
 
@@ -162,7 +194,7 @@ class Layer:
         dropped: probability that an input is dropped.
 
     Attributes:
-        operands: what has a gradient: weight and bias side by side, and scale and shift of the norm.
+        operands: what has a gradient: weight and bias side by side, and where there is a norm its scale and shift.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, norm: nn.LayerNorm | None, dropped: float) -> None:
@@ -171,9 +203,9 @@ class Layer:
         if norm is None and dropped:  # scaling the weights is scaling the inputs
             weight, self.scale = weight * self.scale, 1.0
         joined = torch.cat([weight, bias], dim=-1)  # (D, 2 out, in + 1)
-        self.operands = (joined, None, None) if norm is None else (joined, norm.weight, norm.bias)
+        self.operands = (joined,) if norm is None else (joined, norm.weight, norm.bias)
         self.joined = joined.to(autocast_dtype(joined))
-        self.weight, self.bias = self.joined[..., :-1], self.joined[..., -1:]
+        self.weight = self.joined[..., :-1]
         self._tensors: dict[str, Tensor] = {}
 
     def mask(self, x: Float[Tensor, "D _ B"]) -> UInt8[Tensor, "D _in B"] | None:
@@ -183,10 +215,17 @@ class Layer:
 
     def __call__(self, x: Float[Tensor, "D _in B"], mask: Tensor | None) -> Float[Tensor, "D _out B"]:
         """The layer as a pure function."""
-        x = x.to(self.joined.dtype) if mask is None else x.to(self.joined.dtype) * mask * self.scale
+        return self.function(x, mask, self.joined, *self.operands[1:])
+
+    def function(
+        self, x: Float[Tensor, "D _in B"], mask: Tensor | None, joined: Tensor, *of_norm: Tensor
+    ) -> Float[Tensor, "D _out B"]:
+        """The layer as a pure function of its operands, too."""
+        joined = joined.to(self.joined.dtype)
+        x = x.to(joined.dtype) if mask is None else x.to(joined.dtype) * mask * self.scale
         if self.norm is not None:
-            x = self._normalised(self.norm, x.transpose(1, 2)).transpose(1, 2).to(self.joined.dtype)
-        return F.glu(torch.baddbmm(self.bias, self.weight, x), dim=1)  # (D, 2 out, B) -> (D, out, B)
+            x = self._normalised(self.norm, x.transpose(1, 2), *of_norm).transpose(1, 2).to(joined.dtype)
+        return F.glu(torch.baddbmm(joined[..., -1:], joined[..., :-1], x), dim=1)  # (D, 2 out, B) -> (D, out, B)
 
     def seat(self, batch: int) -> Float[Tensor, "D _in B"]:
         """Where inputs go; below them is a row of ones for the bias."""
@@ -207,7 +246,7 @@ class Layer:
             seat.copy_(x)
         if self.norm is not None:
             self.unnormalised = seat.mul(self.scale).transpose(1, 2)  # (D, B, in)
-            seat.copy_(self._normalised(self.norm, self.unnormalised).transpose(1, 2))
+            seat.copy_(self._normalised(self.norm, self.unnormalised, *self.operands[1:]).transpose(1, 2))
         affine = self._written("affine", x.shape[-1])
         torch.bmm(self.joined, self._tensors["inputs"], out=affine)
         return F.glu(affine, dim=1) if out is None else torch.ops.aten.glu.out(affine, 1, out=out)
@@ -223,15 +262,18 @@ class Layer:
             grad = self._before_norm(self.norm, grad, sums) * self.scale
         return grad if mask is None else grad.mul_(mask)
 
-    def _normalised(self, norm: nn.LayerNorm, x: Float[Tensor, "D B _in"]) -> Float[Tensor, "D B _in"]:
+    def _normalised(
+        self, norm: nn.LayerNorm, x: Float[Tensor, "D B _in"], *of_norm: Tensor
+    ) -> Float[Tensor, "D B _in"]:
         """In the precision of the norm's own weights, since kernels want one for all."""
-        return F.layer_norm(x.to(norm.weight.dtype), norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+        return F.layer_norm(x.to(of_norm[0].dtype), norm.normalized_shape, *of_norm, eps=norm.eps)
 
     def _before_norm(self, norm: nn.LayerNorm, grad: Float[Tensor, "D _in B"], sums: list) -> Float[Tensor, "D _in B"]:
-        x, shape = self.unnormalised.to(norm.weight.dtype), list(norm.normalized_shape)
-        _, mean, deviation = torch.native_layer_norm(x, shape, norm.weight, norm.bias, norm.eps)
+        weight, bias = self.operands[1:]  # ty: ignore  # the norm's own may be others after `functional_call`
+        x, shape = self.unnormalised.to(weight.dtype), list(norm.normalized_shape)
+        _, mean, deviation = torch.native_layer_norm(x, shape, weight, bias, norm.eps)
         grad, scale, shift = torch.ops.aten.native_layer_norm_backward(
-            grad.transpose(1, 2).to(x.dtype), x, shape, mean, deviation, norm.weight, norm.bias, [True] * 3
+            grad.transpose(1, 2).to(x.dtype), x, shape, mean, deviation, weight, bias, [True] * 3
         )
         sums[1].add_(scale)
         sums[2].add_(shift)
@@ -255,7 +297,7 @@ def probability(dropout: float) -> float:
 
 def kept(shape: tuple[int, ...], dropout: float, device: torch.device) -> UInt8[Tensor, "..."]:
     """Which entries are kept, 1 or 0, four of them from one random number."""
-    if torch.compiler.is_compiling():  # fuses drawing with what follows
+    if traced():  # torch.compile fuses drawing with what follows
         return (torch.rand(shape, device=device) >= probability(dropout)).to(torch.uint8)
     count = torch.Size(shape).numel()
     bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=device).random_(-(2**63), None)

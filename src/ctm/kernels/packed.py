@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ctm.kernels.tracing import traced
+
 FEWEST_ROWS = 4
 FEWEST_WEIGHTS = 2**15
 """Below these the call costs more than the product."""
@@ -37,7 +39,7 @@ class PackedWeight:
             x: (n, in) or (b, n, in).
             bias: (out,); only for a single matrix.
         """
-        if torch.compiler.is_compiling() or not self.fast or len(x) < FEWEST_ROWS or torch.is_grad_enabled():
+        if traced() or not self.fast or len(x) < FEWEST_ROWS or torch.is_grad_enabled():
             if x.dim() == 3:
                 return torch.bmm(x, self.weight)
             return torch.mm(x, self.weight) if bias is None else torch.addmm(bias, x, self.weight)
@@ -73,5 +75,5 @@ def precisions() -> list[torch.dtype]:
 
 def _by_onednn(like: Tensor) -> bool:
     """Whether oneDNN multiplies matrices of this kind, and well."""
-    real = type(like) in (Tensor, nn.Parameter) and like.device.type == "cpu" and not torch.compiler.is_compiling()
+    real = type(like) in (Tensor, nn.Parameter) and like.device.type == "cpu" and not traced()
     return real and like.dtype in precisions()
