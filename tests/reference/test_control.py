@@ -1,35 +1,20 @@
 """The authors' agents: numbers that their code computed, and what their classes mean, written out."""
 
 import functools
-import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch.nn import functional as F
 
 import ctm
 from ctm import Agent
 from ctm.reference import CheckpointError, from_state_dict, translation
+from reference import files
 
-FOLDER = Path(__file__).parents[1] / "fixtures" / "rl_classic"
-
-
-@functools.cache
-def weights():
-    return load_file(FOLDER / "model.safetensors")
-
-
-@functools.cache
-def numbers():
-    return load_file(FOLDER / "io.safetensors")
-
-
-@functools.cache
-def arguments():
-    return json.loads((FOLDER / "config.json").read_text())["config"]
+weights, arguments, numbers = (
+    functools.partial(read, "rl_classic") for read in (files.weights, files.arguments, files.numbers)
+)
 
 
 def acted(model, observations):

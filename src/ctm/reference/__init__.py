@@ -1,6 +1,6 @@
 """Reading the weights that the paper's authors published or trained with their own code.
 
->>> model = ctm.reference.load("ctm_mazeslarge.pt", {"prediction_reshaper": [100, 5]})
+>>> model = ctm.reference.load("ctm_mazeslarge.pt")
 >>> thoughts = model(mazes)
 
 Names and shapes are those of the public repository SakanaAI/continuous-thought-machines. Nothing in a file is
@@ -17,24 +17,28 @@ from torch import Tensor
 from ctm.errors import ConfigError
 from ctm.machine import ContinuousThoughtMachine
 from ctm.reference.files import read
-from ctm.reference.kinds import Translation, translation
-from ctm.reference.names import CheckpointError, translate
+from ctm.reference.kinds import Translation, kind_of, translation
+from ctm.reference.names import CheckpointError, shown, translate
 
 __all__ = ["CheckpointError", "Translation", "from_state_dict", "load", "translation"]
 
 
-def load(path: str | Path, config: Mapping[str, Any] | None = None, kind: str = "ctm") -> ContinuousThoughtMachine:
-    """Reads a file of the authors into our model.
+def load(
+    source: str | Path, config: Mapping[str, Any] | None = None, kind: str | None = None
+) -> ContinuousThoughtMachine:
+    """Reads a file or a folder of the authors into our model.
 
     Args:
-        path: a `.pt` checkpoint, or a `.safetensors` file with a `config.json` beside it.
-        config: the authors' constructor arguments, or some of them; they come before those the file holds.
-            The shape of an answer (`prediction_reshaper`) is never in a checkpoint: unless it is given here,
-            it follows from the training arguments of parity and mazes, and is one label otherwise.
-        kind: which of the authors' models it is: "ctm", the one of parity, mazes and images, or their baselines for
-            the same, "lstm" and "ff", the feed-forward one; "sort"; "qamnist" and "lstm-qamnist", which take
-            frames (B, n, 1, H, W) and parts of questions (B, m) with each repeated for all ticks at which it is shown;
-            "rl" and "lstm-rl", their agents with actor and critic, which become the machine of a `ctm.Agent`.
+        source: a `.pt` checkpoint; a `.safetensors` file with a `config.json` of constructor arguments beside it; or a
+            folder with both, `model.safetensors` and `config.json`, as in their repositories on Hugging Face.
+        config: the authors' constructor arguments, or some of them; they come before those the file holds. The shape
+            of an answer, `prediction_reshaper`, is not in a `.pt` file: it follows from what else tells the task
+            (parity, mazes, labels), and is asked for where nothing does.
+        kind: which of the authors' models it is; by default, what the names of the weights tell. "ctm", the one of
+            parity, mazes and images, or their baselines for the same, "lstm" and "ff", the feed-forward one; "sort";
+            "qamnist" and "lstm-qamnist", which take frames (B, n, 1, H, W) and parts of questions (B, m) with each
+            repeated for all ticks at which it is shown; "rl" and "lstm-rl", their agents with actor and critic, which
+            become the machine of a `ctm.Agent`.
 
     Returns:
         the model in evaluation mode, in float32.
@@ -43,14 +47,19 @@ def load(path: str | Path, config: Mapping[str, Any] | None = None, kind: str = 
         CheckpointError: if the file holds more than weights, or weights that do not fit its configuration.
         FileNotFoundError: if there is no such file.
     """
-    state_dict, stored = read(Path(path))
-    if not stored and config is None:
-        raise CheckpointError(f"{path}: holds no arguments of the model; give them as `config`")
-    return from_state_dict(state_dict, {**stored, **(config or {})}, kind)
+    try:
+        state_dict, stored = read(Path(source))
+        arguments = {**stored, **(config or {})}
+        if "d_model" not in arguments:  # all their models have it
+            held = f"; it holds {shown(', '.join(map(str, stored)))}" if stored else ""
+            raise CheckpointError(f"holds no arguments of the authors' model{held}; give them as `config`")
+        return from_state_dict(state_dict, arguments, kind)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}: {error}") from None
 
 
 def from_state_dict(
-    state_dict: Mapping[str, Tensor], config: Mapping[str, Any], kind: str = "ctm"
+    state_dict: Mapping[str, Tensor], config: Mapping[str, Any], kind: str | None = None
 ) -> ContinuousThoughtMachine:
     """Makes our model with exactly the weights of one of theirs.
 
@@ -61,23 +70,29 @@ def from_state_dict(
         state_dict: their parameters and buffers; copied, not kept.
         config: their constructor arguments, or the arguments of their training scripts; what does not concern
             the model is ignored.
-        kind: which of their models it is.
+        kind: which of their models it is; by default, what the names of the weights tell.
 
     Returns:
         the model in evaluation mode, in float32.
 
     Raises:
-        CheckpointError: for an unknown kind, an argument that is missing or not supported, or a tensor that
+        CheckpointError: for an unknown or wrong kind, an argument that is missing or not supported, or a tensor that
             is missing, unexpected or of the wrong shape; the message has the authors' name for it.
     """
     state_dict = _without_wrappers(state_dict)
-    try:
-        found = translation(config, state_dict, kind)
-    except ConfigError as error:
-        raise CheckpointError(f"config: {error}") from None
+    for name in ("synapse_depth", "num_layers"):
+        if isinstance(config.get(name), int) and config[name] > len(state_dict):
+            raise CheckpointError(f"config: {name} = {config[name]}: more than there are tensors, {len(state_dict)}")
     with torch.random.fork_rng(devices=[]):  # fresh weights, soon overwritten, leave no trace
+        try:
+            found = translation(config, state_dict, kind_of(state_dict, kind))
+            with torch.device("meta"):  # takes no memory, whatever sizes the configuration asks for
+                outline = found.config.build()
+        except ConfigError as error:
+            raise CheckpointError(f"config: {error}") from None
+        weights = translate(state_dict, outline.state_dict(), found.rules, found.unused)
         model = found.config.build()
-    model.load_state_dict(translate(state_dict, model.state_dict(), found.rules, found.unused))
+    model.load_state_dict(weights)
     return model.eval()
 
 

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, NamedTuple
 
 import torch
@@ -48,6 +49,49 @@ _DEFAULTS = {
 }
 """What older checkpoints, which do not store it, mean."""
 
+_TYPES: dict[str, type | tuple[type, ...]] = dict.fromkeys(
+    (
+        *(
+            "iterations",
+            "d_model",
+            "d_input",
+            "heads",
+            "n_synch_out",
+            "n_synch_action",
+            "synapse_depth",
+            "memory_length",
+        ),
+        *("memory_hidden_dims", "out_dims", "n_random_pairing_self", "num_layers", "iterations_for_answering"),
+        *("parity_sequence_length", "maze_route_length"),
+    ),
+    int,
+)
+_TYPES |= dict.fromkeys(
+    ("backbone_type", "positional_embedding_type", "neuron_select_type", "resnet_type", "dataset"), str
+)
+_TYPES |= dict.fromkeys(("prediction_reshaper", "resnet_feature_scales"), (list, tuple))
+_TYPES |= dict.fromkeys(("deep_nlms", "do_layernorm_nlm"), bool)
+_TYPES |= {"dropout": float, "dropout_nlm": (float, NoneType)}
+"""Of the arguments that are looked at."""
+
+_MOST = 2**18
+"""What no size may exceed."""
+
+_CLASSES = (10, 100, 1000)
+"""Numbers of classes of the authors' data sets of labelled pictures."""
+
+_SIGNS = {
+    "lstm-rl": r"recurrent_model\.lstm_cell\.",
+    "rl": r"recurrent_model\.",
+    "lstm-qamnist": r"lstm_cell\.",
+    "qamnist": r"backbone_digit\.",
+    "lstm": r"lstm\.",
+    "ff": r"output_projector\.[36]\.",
+    "ctm": r"(attention|q_proj|kv_proj)\.",
+    "sort": r"start_trace$",
+}
+"""How the names of each kind of model begin, and not those of the kinds after it."""
+
 _POSITIONS: dict[str, tuple[PositionConfig, tuple[Rule, ...]]] = {
     "none": (NoPositions(), ()),
     "custom-rotational-1d": (RotationalPositions.Config(dimensions=1), names.ROTATION_OF_SEQUENCE),
@@ -79,18 +123,45 @@ class _Arguments(dict[str, Any]):
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(_DEFAULTS | {_SAME.get(name, name): value for name, value in given.items()})
+        for name in ("dropout", "dropout_nlm"):
+            if self[name] in (0, 1) and not isinstance(self[name], bool):
+                self[name] = float(self[name])
+        for name, expected in _TYPES.items():
+            if name in self:
+                self._check(name, expected)
         if "backbone_type" not in self and "resnet_type" in self:
             self["backbone_type"] = f"{self['resnet_type']}-{self['resnet_feature_scales'][-1]}"
-        if "prediction_reshaper" not in self:
-            self["prediction_reshaper"] = self._shape_of_task()
 
-    def _shape_of_task(self) -> list[int]:
-        """The shape of an answer, which is not stored, from the arguments of the training script."""
-        if "parity_sequence_length" in self:
-            return [self["parity_sequence_length"], 2]
+    def _check(self, name: str, expected: type | tuple[type, ...]) -> None:
+        value = self[name]
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            words = expected.__name__ if isinstance(expected, type) else " or ".join(kind.__name__ for kind in expected)
+            raise CheckpointError(f"config: {name} is a {type(value).__name__}; expected {words}")
+        if isinstance(value, int) and value > _MOST:
+            raise CheckpointError(f"config: {name} is too large; expected at most {_MOST:,}")
+        if isinstance(value, str) and len(value) > 100:
+            raise CheckpointError(f"config: {name} is text of {len(value):,} letters; expected a name")
+        if isinstance(value, (list, tuple)) and not (0 < len(value) <= 8 and all(type(part) is int for part in value)):
+            raise CheckpointError(f"config: {name}: expected a list of 1 to 8 whole numbers")
+
+    def answer(self) -> list[int]:
+        """The shape of an answer: `prediction_reshaper`, which only constructors have, or as the task has it."""
+        if "prediction_reshaper" in self:
+            return self["prediction_reshaper"]
         if "maze_route_length" in self:
             return [self["maze_route_length"], 5]
-        return [-1]
+        if "parity_sequence_length" in self:
+            return [self["parity_sequence_length"], 2]
+        if self["backbone_type"] == "parity_backbone":
+            return [-1, 2]
+        if self.get("dataset", "").startswith("mazes"):
+            return [-1, 5]
+        if "dataset" in self or self["out_dims"] in _CLASSES:
+            return [-1]
+        expected = "[-1] for one label, [out_dims // 5, 5] for mazes, [length, 2] for parity"
+        raise CheckpointError(
+            f"config: prediction_reshaper is missing, and nothing tells the task; expected {expected}"
+        )
 
     def __missing__(self, name: str) -> Any:
         raise CheckpointError(f"config: {name} is missing; it is an argument of the authors' model")
@@ -99,18 +170,37 @@ class _Arguments(dict[str, Any]):
         return CheckpointError(f"config: {name} = {self[name]!r} is not supported; expected {supported}")
 
 
-def translation(config: Mapping[str, Any], state_dict: Mapping[str, Tensor], kind: str = "ctm") -> Translation:
+def kind_of(state_dict: Iterable[str], claimed: str | None = None) -> str:
+    """Which of the authors' models has such names.
+
+    Args:
+        state_dict: names of all the weights.
+        claimed: what they are said to be.
+
+    Raises:
+        CheckpointError: if no name tells and nothing is claimed, or something else is.
+    """
+    found = next((kind for kind, sign in _SIGNS.items() if any(re.match(sign, name) for name in state_dict)), claimed)
+    if found is None:
+        raise CheckpointError("no weights of the authors: none of the names is theirs")
+    if claimed not in (None, found) and claimed in _KINDS:
+        raise CheckpointError(f"kind = {claimed!r}: these are weights of kind {found!r}")
+    return claimed or found
+
+
+def translation(config: Mapping[str, Any], state_dict: Mapping[str, Tensor], kind: str | None = None) -> Translation:
     """Finds our machine for one of the authors' models.
 
     Args:
         config: their constructor arguments, or the arguments of their training scripts.
         state_dict: their weights, for sizes that no argument tells.
-        kind: which of their models it is.
+        kind: which of their models it is; by default, what the names of the weights tell.
 
     Raises:
         CheckpointError: for an unknown kind, or an argument that is missing or not supported.
         ConfigError: for sizes that cannot work.
     """
+    kind = kind_of(state_dict) if kind is None else kind
     if kind not in _KINDS:
         raise CheckpointError(f"kind = {kind!r}: expected one of {', '.join(_KINDS)}")
     return _KINDS[kind](_Arguments(config), state_dict)
@@ -129,7 +219,7 @@ def _ctm(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translation
         observer=observer,
         core=core,
         output=output,
-        readout=_readout(arguments),
+        readout=_readout(arguments, arguments.answer()),
         action=action,
     )
     rules = backbone_rules + observer_rules + _CORE_RULES + action_rules + output_rules + names.LINEAR_READOUT
@@ -156,13 +246,14 @@ def _lstm(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Translatio
     """`LSTMBaseline`: parity, mazes and images."""
     backbone, backbone_rules = _backbone(arguments, state_dict)
     observer, observer_rules = _cross_attention(arguments)
+    layers = arguments["num_layers"] if "num_layers" in arguments else _sizes(state_dict, "start_hidden_state")[0]
     config = MachineConfig(
         ticks=arguments["iterations"],
         backbone=backbone,
         observer=observer,
-        core=LSTMCore.Config(arguments["d_model"], arguments["num_layers"]),
+        core=LSTMCore.Config(arguments["d_model"], layers),
         output=Snapshot.Config(),
-        readout=_readout(arguments),
+        readout=_readout(arguments, arguments.answer()),
         action=Snapshot.Config(),
     )
     return Translation(config, backbone_rules + observer_rules + names.LSTM + names.LINEAR_READOUT)
@@ -177,7 +268,7 @@ def _feed_forward(arguments: _Arguments, state_dict: Mapping[str, Tensor]) -> Tr
         observer=Pooling.Config(),
         core=FeedForwardCore.Config(arguments["d_model"], dropout=arguments["dropout"]),
         output=Snapshot.Config(),
-        readout=_readout(arguments),
+        readout=_readout(arguments, arguments.answer()),
         action=NoRepresentation.Config(),
     )
     return Translation(config, backbone_rules + names.FEED_FORWARD)
@@ -218,7 +309,7 @@ def _questions(
         core=core,
         action=action,
         output=output,
-        readout=_readout(arguments),
+        readout=_readout(arguments, arguments.get("prediction_reshaper", [-1])),
     )
 
 
@@ -302,9 +393,10 @@ def _inputs_of(state_dict: Mapping[str, Tensor], name: str) -> int:
 
 def _sizes(state_dict: Mapping[str, Tensor], name: str) -> tuple[int, int]:
     """How many outputs and inputs a linear map or a convolution has, (out, in, …)."""
-    if name not in state_dict or state_dict[name].dim() < 2:
+    tensor = state_dict.get(name)
+    if not isinstance(tensor, Tensor) or tensor.dim() < 2:
         raise CheckpointError(f"{name}: expected a weight (out, in, …), to see how many of them there are")
-    outputs, inputs, *_ = state_dict[name].shape
+    outputs, inputs, *_ = tensor.shape
     return outputs, inputs
 
 
@@ -348,8 +440,8 @@ def _synchronization(
     return Synchronization.Config(pairings[kind]()), rules
 
 
-def _readout(arguments: _Arguments) -> ClassReadout.Config:
-    outputs, shape = arguments["out_dims"], arguments["prediction_reshaper"]
+def _readout(arguments: _Arguments, shape: Sequence[int]) -> ClassReadout.Config:
+    outputs = arguments["out_dims"]
     try:  # -1 stands for what is left
         *answer, classes = torch.empty(outputs, device="meta").view(*shape).shape
     except (RuntimeError, TypeError):

@@ -17,6 +17,11 @@ from ctm.synchronization import MAXIMUM_DECAY
 Shape = tuple[int, ...]
 
 
+def shown(text: str) -> str:
+    """Text from a file, fit for a message: short, and without what a terminal obeys."""
+    return ascii(text[:100])[1:-1] + ("…" if len(text) > 100 else "")
+
+
 class Rule(NamedTuple):
     """The authors' name and layout for some tensors of ours."""
 
@@ -271,13 +276,16 @@ def translate(
             problems.append(f"{source}: {'no tensor' if source in theirs else 'missing'}; expected {expected}")
         elif tuple(tensor.shape) != expected:
             problems.append(f"{source}: shape {tuple(tensor.shape)}; expected {expected}")
+        elif like.is_floating_point() and not tensor.is_floating_point():
+            problems.append(f"{source}: {tensor.dtype}; expected floating-point numbers")
         else:
             try:
-                found[name] = rule.convert(tensor)
+                found[name] = rule.convert(tensor.float() if like.is_floating_point() else tensor)
             except ValueError as error:
                 problems.append(f"{source}: {error}")
-    problems += [f"{name}: unexpected; the configured model has no such tensor" for name in theirs if name not in known]
+    others = [shown(name) for name in theirs if name not in known]
+    problems += [f"{name}: unexpected; the configured model has no such tensor" for name in others]
     if problems:
-        more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
-        raise CheckpointError("\n  ".join(["weights that do not fit their configuration:", *problems[:10], *more]))
+        more = [f"and {len(problems) - 5} more"] if len(problems) > 5 else []
+        raise CheckpointError(f"weights that do not fit their configuration: {'; '.join([*problems[:5], *more])}")
     return found
