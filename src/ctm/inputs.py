@@ -81,7 +81,7 @@ def only_known(embedded: Tensor, known: Tensor, symbols: Tensor, expected: str) 
 
 def on_host(tensor: Tensor) -> bool:
     """Whether there are values, and looking at them costs nothing: not on a GPU, and not of tensors without values."""
-    return type(tensor) is Tensor and tensor.device.type == "cpu"
+    return not torch.compiler.is_compiling() and type(tensor) is Tensor and tensor.device.type == "cpu"
 
 
 def slice_batch(samples: TreeT, start: int, end: int | None = None) -> TreeT:

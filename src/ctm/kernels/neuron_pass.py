@@ -34,7 +34,7 @@ class NeuronPass:
         self.histories: Any = None
         self._latest: Any = None  # a weak reference, since the history refers to what made it
         self.notes = DeferredGradients()
-        self.collects = ticks > 0 and torch.is_grad_enabled()
+        self.collects = ticks > 0 and torch.is_grad_enabled() and not torch.compiler.is_compiling()
         if self.collects:
             self.operands = defer_gradients(self.notes, *(operand for layer in layers for operand in layer.operands))
 
