@@ -48,7 +48,7 @@ class WindowedSynchronization(PairRepresentation):
     def start(self, z: Float[Tensor, "B D"]) -> Float[Tensor, "B P M"]:
         """The learned window, with z^1 as its newest entry."""
         learned = self.product(self.start_window.t()).t()  # (P, M - 1)
-        return torch.cat([learned.expand(len(z), -1, -1), self.product(z).unsqueeze(-1)], dim=-1)
+        return torch.cat([learned.expand(z.shape[0], -1, -1), self.product(z).unsqueeze(-1)], dim=-1)
 
     def step(self, state: Float[Tensor, "B P M"], z: Float[Tensor, "B D"], prepared: None) -> Float[Tensor, "B P M"]:
         """Takes in the post-activations of one more tick, and forgets the oldest."""

@@ -12,6 +12,7 @@ import ctm
 from ctm.cli.compare import compare
 from ctm.cli.convert import convert
 from ctm.cli.evaluate import evaluate
+from ctm.cli.export import export
 from ctm.cli.figures import figures
 from ctm.cli.humans import humans
 from ctm.cli.presets import presets
@@ -31,7 +32,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
 )
-for command in (train, compare, evaluate, figures, humans, think, reapply, presets, convert, push):
+for command in (train, compare, evaluate, figures, humans, think, reapply, presets, convert, push, export):
     app.command(command)
 
 

@@ -138,8 +138,8 @@ class CrossAttention(Observer):
         self, query: Float[Tensor, "B P"], prepared: PreparedAttention, hidden: Bool[Tensor, "B L"] | None = None
     ) -> Observation:
         """Looks at the tokens, but for those of each sample that are `hidden`, which may not be all."""
-        batch, heads = len(query), self.attention.num_heads
-        require_samples(batch, len(prepared.keys.weight) // heads)
+        batch, heads = query.shape[0], self.attention.num_heads
+        require_samples(batch, prepared.keys.weight.shape[0] // heads)
         asked = prepared.query(query).view(batch * heads, 1, -1)  # (B heads, 1, E / heads)
         scores = at_least_float32(prepared.keys(asked))  # (B heads, 1, L)
         if hidden is not None:

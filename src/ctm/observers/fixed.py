@@ -34,7 +34,7 @@ class Direct(Observer):
 
     def step(self, query: None, prepared: PreparedFeatures, ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
-        require_samples(len(ticks), len(prepared.features))
+        require_samples(ticks.shape[0], prepared.features.shape[0])
         return Observation(prepared.features, None)
 
 
@@ -83,5 +83,5 @@ class Pooling(Observer):
 
     def step(self, query: None, prepared: PreparedFeatures, ticks: Int[Tensor, " B"]) -> Observation:
         """The same at every tick."""
-        require_samples(len(ticks), len(prepared.features))
+        require_samples(ticks.shape[0], prepared.features.shape[0])
         return Observation(prepared.features, None)
