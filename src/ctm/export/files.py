@@ -108,7 +108,7 @@ def _write(
     in_one = path.suffix == ".onnx"
     tick = Tick(model, inputs)
     models = {"prepare": to_model(Prepare(model, inputs)), "tick": to_model(tick)}
-    description = _description(model, inputs, tick, models) | {"int8": int8, "about": about}
+    description: dict[str, Any] = _description(model, inputs, tick, models) | {"int8": int8, "about": about}
     if in_one:
         ticks = description["shown"] + description["ticks"]
         models = {path.stem: unrolled(models["prepare"], models["tick"], ticks)}

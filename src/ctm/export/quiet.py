@@ -3,11 +3,11 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Generator[None]:
     """No warnings, nor those of loggers: exporters and quantisers advise their developers, not their users."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -149,7 +149,7 @@ class Machine:
                 done = until(highest, answered(thinking, tick), np.full(len(thinking), tick))
             else:
                 done = highest >= until
-            done = done | (tick == max_ticks)
+            done = np.asarray(done) | (tick == max_ticks)
             if done.any():
                 answers[thinking[done]], ticks[thinking[done]] = answered(thinking[done], tick), tick
                 thinking = thinking[~done]
