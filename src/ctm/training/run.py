@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+import ctm
 from ctm import plugins, tasks
 from ctm.config import to_yaml
 from ctm.errors import ConfigError, RunError
@@ -131,7 +132,7 @@ class Run:
         try:
             return cls(path, plugins.read_config(Experiment, path / "config.yaml"))
         except ConfigError as error:
-            raise RunError(str(error)) from None
+            raise RunError(f"{error}{_made_by(path)}") from None
 
     def extended(self, iterations: int) -> "Run":
         """The same run with more iterations, for `train` to go on with; it says so in its `config.yaml` from now on.
@@ -265,6 +266,15 @@ class Run:
         model = built(self.experiment.model)
         checkpoint.load_weights(model)
         return model.to(device).eval()
+
+
+def _made_by(path: Path) -> str:
+    """For messages: the version that made a run, if it is known, and this one."""
+    try:
+        version = json.loads((path / "environment.json").read_text(encoding="utf-8"))["ctm"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+    return f" (made by continuous-thought-machines=={version}, this is {ctm.__version__})"
 
 
 def _require_fitting(weights: Mapping[str, Tensor], config: MachineConfig) -> None:
