@@ -28,7 +28,5 @@ def test_a_run_that_cannot_be_read_says_which_version_made_it(tmp_path):
     run = shutil.copytree(VERSIONS[0] / "run", tmp_path / "run")
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("length: 5", "size: 5"))
-    with pytest.raises(
-        RunError, match=r"size: no such field.* \(made by continuous-thought-machines==0\.1\.0,"
-    ):
+    with pytest.raises(RunError, match=r"size: no such field.* \(made by continuous-thought-machines==0\.1\.0,"):
         ctm.load(run)
