@@ -71,7 +71,7 @@ _TYPES |= dict.fromkeys(
 )
 _TYPES |= dict.fromkeys(("prediction_reshaper", "resnet_feature_scales"), (list, tuple))
 _TYPES |= dict.fromkeys(("deep_nlms", "do_layernorm_nlm"), bool)
-_TYPES |= {"dropout": (float, int), "dropout_nlm": (float, int, NoneType)}
+_TYPES |= {"dropout": float, "dropout_nlm": (float, NoneType)}
 """Of the arguments that are looked at."""
 
 _MOST = 2**18
@@ -123,6 +123,9 @@ class _Arguments(dict[str, Any]):
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(_DEFAULTS | {_SAME.get(name, name): value for name, value in given.items()})
+        for name in ("dropout", "dropout_nlm"):
+            if self[name] in (0, 1) and not isinstance(self[name], bool):
+                self[name] = float(self[name])
         for name, expected in _TYPES.items():
             if name in self:
                 self._check(name, expected)

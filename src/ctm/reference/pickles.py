@@ -136,6 +136,10 @@ def interpret(data: bytes) -> Any:
         raise CheckpointError(f"a broken pickle: {shown(str(error))}") from None
 
 
+def _described(value: Any) -> str:
+    return value.name if isinstance(value, _Known) else f"a {type(value).__name__}"
+
+
 def _refused(what: str) -> CheckpointError:
     return CheckpointError(f"refused, only weights and plain values are read: it {what}")
 
@@ -206,7 +210,7 @@ class _Interpreter:
 
     def _top(self, expected: type, name: str) -> Any:
         if type(self.stack[-1]) is not expected:
-            raise _refused(f"uses the instruction {name} on a {type(self.stack[-1]).__name__}")
+            raise _refused(f"uses the instruction {name} on {_described(self.stack[-1])}")
         return self.stack[-1]
 
 
@@ -220,7 +224,7 @@ def _known(name: str) -> Any:
 
 def _make(made: Any, arguments: Any) -> Any:
     if not isinstance(made, _Known):
-        raise _refused(f"calls a {type(made).__name__}")
+        raise _refused(f"calls {_described(made)}")
     try:
         return made.make(*arguments)
     except TypeError:
@@ -233,13 +237,13 @@ def _storage(identity: Any) -> Storage:
             return Storage(dtype, key, count)
         case (str(what), *_):
             raise _refused(f"asks for the persistent object {shown(what)}")
-    raise _refused(f"asks for a persistent object, named by a {type(identity).__name__}")
+    raise _refused(f"asks for a persistent object, named by {_described(identity)}")
 
 
 def _set(target: dict[Any, Any], items: list[Any]) -> None:
     for key, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(key, (str, int)):  # hashing a deep tuple would overflow the stack of the processor
-            raise _refused(f"has a {type(key).__name__} as the key of a dictionary")
+            raise _refused(f"has {_described(key)} as the key of a dictionary")
         target[key] = value
 
 
@@ -248,4 +252,4 @@ def _build(target: Any, state: Any) -> None:
     if isinstance(target, argparse.Namespace) and isinstance(state, dict):
         vars(target).update({str(name): value for name, value in state.items()})
     elif not isinstance(target, (dict, Unread)):
-        raise _refused(f"sets the state of a {type(target).__name__}")
+        raise _refused(f"sets the state of {_described(target)}")
