@@ -137,6 +137,12 @@ def test_a_destination_that_is_taken_stays_as_it_is(trained, tmp_path):
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["mine"]
 
 
+def test_a_name_of_another_kind_of_file_is_refused(trained, tmp_path):
+    with pytest.raises(ConfigError, match=r"m\.pt: expected NAME\.safetensors or a new folder"):
+        save(trained.path, tmp_path / "m.pt")
+    assert not list(tmp_path.iterdir())
+
+
 def test_weights_alone_can_be_read(trained, tmp_path):
     expected = trained.load_model().state_dict()
     for source in (

@@ -51,6 +51,8 @@ def save(
         RunError, CheckpointError: if the source cannot be read.
     """
     destination = Path(destination)
+    if destination.suffix in (".pt", ".pth", ".ckpt", ".bin", ".onnx"):
+        raise ConfigError(f"{destination}: expected NAME.safetensors or a new folder; ctm export writes .onnx")
     as_file = destination.suffix == ".safetensors"
     if not as_file and destination.exists() and not (destination.is_dir() and is_empty(destination)):
         raise ConfigError(f"{destination}: exists already; expected a new folder, or NAME.safetensors")
