@@ -60,10 +60,10 @@ def test_help(capsys):
         (["train", "mnist", "--task.data", "nowhere"], "nowhere: no such folder, nor a name on the Hugging Face hub"),
         (["train", "images/quick"], "task.data: missing: name a folder of pictures, as in --task.data my/pictures"),
         (["train", "--resume", "nowhere"], "nowhere: not a run: it has no config.yaml"),
-        (["evaluate", "nowhere"], "nowhere: not a run: it has no config.yaml"),
+        (["evaluate", "nowhere"], "nowhere: no such file or folder; expected a run"),
         (["evaluate"], "RUN"),
         (["figures", "nowhere"], "nowhere: not a run: it has no config.yaml"),
-        (["think", "nowhere"], "nowhere: not a run: it has no config.yaml"),
+        (["think", "nowhere"], "nowhere: no such file or folder; expected a run"),
         (["think", "nowhere", "--index", "1", "--input", "x"], "give one of --index, --input and --text"),
         (["think", "nowhere", "--text", "+", "--input", "x"], "give one of --index, --input and --text"),
         (

@@ -94,7 +94,7 @@ def run_of(path: Path) -> "Run | SavedRun | None":
     Raises:
         RunError: if its configuration cannot be read.
     """
-    if (path / "config.yaml").is_file():
+    if (path / "config.yaml").exists():
         return Run.open(path)
     if not (path / "state.json").is_file():
         return None
