@@ -343,3 +343,10 @@ def test_tensors_of_another_type_are_named():
     tensors = weights("sort") | {"start_trace": weights("sort")["start_trace"].long()}
     with pytest.raises(CheckpointError, match=r"start_trace: torch\.int64; expected floating-point numbers"):
         from_state_dict(tensors, arguments("sort"))
+
+
+def test_weights_of_few_bits_become_single():
+    """Not all of what is done with them exists for all types."""
+    decay = weights("sort")["decay_params_out"].to(torch.float8_e4m3fn)
+    model = from_state_dict(weights("sort") | {"decay_params_out": decay}, arguments("sort"))
+    assert torch.equal(model.output.decay, decay.float().clamp(0, 15))
