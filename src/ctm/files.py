@@ -59,7 +59,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     temporary = path.with_name(f".{path.name}.writing")
     saved = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    temporary.touch()
+    temporary.write_bytes(b"")
     mode = temporary.stat().st_mode  # as other files get it; the library makes them readable for the user alone
     save_file(saved, temporary, dict(metadata) if metadata else None)
     temporary.chmod(mode)
