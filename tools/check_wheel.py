@@ -3,6 +3,7 @@
 python -I tools/check_wheel.py WHEEL [FILE_OF_THE_AUTHORS …]       # in an environment where the wheel is installed
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 SOURCES = Path(__file__).parents[1] / "src"
+THEIRS = Path(__file__).parents[1] / "tests" / "fixtures" / "parity_semidense"
+"""A model of the authors: `model.safetensors`, and its arguments."""
 LARGEST = 8_000_000
 
 USE = """
@@ -54,8 +57,9 @@ def main() -> None:
     for command in COMMANDS:
         print(f"$ {command}", flush=True)
         subprocess.run(command.split(), **quiet)
-    for file in map(os.path.abspath, sys.argv[2:]):
-        subprocess.run(["ctm", "convert", file, f"{Path(file).stem}.safetensors"], **quiet)
+    arguments = json.dumps(json.loads((THEIRS / "config.json").read_text())["config"])
+    print("$ ctm convert model.safetensors theirs --config …", flush=True)
+    subprocess.run(["ctm", "convert", str(THEIRS / "model.safetensors"), "theirs", "--config", arguments], **quiet)
     print(f"{wheel.name}: {wheel.stat().st_size} bytes, complete, and works alone")
 
 
