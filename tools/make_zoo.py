@@ -1,4 +1,4 @@
-"""Trains the models in the package and puts them into it: `make zoo`, about two hours of a core.
+"""Trains the models in the package and puts them into it: `make zoo`, in under two hours of a core.
 
 Each is a run of its preset in `runs/zoo`; one that was stopped goes on, one that has ended is only saved again. Weights
 are written as float16, which halves them; the scores of a card are those of the weights as they are saved.
