@@ -13,7 +13,7 @@ Nothing in a saved model is executed: what defines parts of others is imported o
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -36,20 +36,27 @@ FORMAT, VERSION = "continuous-thought-machine", 1
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
-def described(machine: Config, **more: Any) -> dict[str, Any]:
+Plugin = Mapping[str, str]
+"""What defines parts of others: {"file": …, "sha256": …} or {"module": …}."""
+
+
+def needed_plugins(config: Config) -> list[Plugin]:
+    """What defines the parts of a configuration that are not of this library; files by their paths."""
+    return json.loads(plugins.record(config) or "[]")
+
+
+def described(machine: Config, needed: Sequence[Plugin] | None = None, **more: Any) -> dict[str, Any]:
     """The content of `config.json`.
 
     Args:
         machine: the configuration of the model.
+        needed: what defines parts of others; by default those of the model.
         more: what else is known, ready for JSON.
-
-    Raises:
-        ConfigError: for a configuration with a part that could not be read back.
     """
-    needed = json.loads(plugins.record(machine) or "[]")
-    files = [{**entry, "file": Path(entry["file"]).name} if "file" in entry else entry for entry in needed]
+    needed = needed_plugins(machine) if needed is None else needed
+    named = [{**entry, "file": Path(entry["file"]).name} if "file" in entry else dict(entry) for entry in needed]
     head = {"format": FORMAT, "version": VERSION, "made_by": ctm.__version__}
-    return {**head, "machine": machine.to_dict(), "plugins": files, **more}
+    return {**head, "machine": machine.to_dict(), "plugins": named, **more}
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,23 @@ class SavedModel:
                 f"{source}: version = {content.get('version')!r}: expected {VERSION}; made by {_package(made_by)}, "
                 f"this is {ctm.__version__}: install the version that made it"
             )
+        for name, expected in (("plugins", list), ("experiment", dict), ("scores", dict), ("settings", dict)):
+            if not isinstance(content.get(name, expected()), expected):
+                kind = "a list" if expected is list else "an object"
+                raise CheckpointError(f"{source}: {name} = {content[name]!r:.40}: expected {kind}")
+        for entry in content.get("plugins", []):
+            if not (isinstance(entry, dict) and isinstance(entry.get("file", entry.get("module")), str)):
+                raise CheckpointError(f"{source}: plugins: {entry!r:.40}: expected the name of a file or a module")
         return cls(weights, content)
+
+    @property
+    def plugins(self) -> list[Plugin]:
+        """What defines parts of others, files by where they are beside the weights."""
+        entries = self.content.get("plugins", [])
+        return [{**entry, "file": str(self._beside(entry))} if "file" in entry else entry for entry in entries]
+
+    def _beside(self, entry: Plugin) -> Path:
+        return self.weights.parent / Path(entry["file"]).name
 
     def part(self, cls: type[Config], name: str, data: Any, trust_remote_code: bool = False) -> Any:
         """A configuration out of the content.
@@ -127,11 +150,11 @@ class SavedModel:
             plugins.load(self._trusted(entry))
         return cls.from_dict(data, name)
 
-    def _trusted(self, entry: Mapping[str, str]) -> str | Path:
+    def _trusted(self, entry: Plugin) -> str | Path:
         """The module or file of an entry of `plugins`, the file with the content it had when the model was saved."""
         if "file" not in entry:
             return entry["module"]
-        path = self.weights.parent / Path(entry["file"]).name
+        path = self._beside(entry)
         if not path.is_file():
             raise CheckpointError(f"{path}: no such file; it defines parts of the model: import it from where it is")
         if plugins.digest(path) != entry.get("sha256"):
@@ -204,11 +227,13 @@ def write_file(path: str | Path, tensors: Mapping[str, Tensor], content: Mapping
     write_tensors(path, tensors, {"format": "pt", "config": json.dumps(content)})
 
 
-def write_folder(folder: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any], machine: Config) -> None:
-    """Saves a model as a folder, with the files of the user's that define parts of it beside it."""
+def write_folder(
+    folder: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any], needed: Sequence[Plugin]
+) -> None:
+    """Saves a model as a folder, with the files that define parts of it, where they are there, beside it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for entry in json.loads(plugins.record(machine) or "[]"):
-        if "file" in entry:
+    for entry in needed:
+        if "file" in entry and Path(entry["file"]).is_file():
             shutil.copyfile(entry["file"], folder / Path(entry["file"]).name)
     write_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
     write_atomically(folder / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -237,7 +262,8 @@ class Pretrained(ModelHubMixin):
         write_file(path, in_dtype(self.state_dict(), dtype), described(self.config))  # ty: ignore
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        write_folder(save_directory, self.state_dict(), described(self.config), self.config)  # ty: ignore
+        content, needed = described(self.config), needed_plugins(self.config)
+        write_folder(save_directory, self.state_dict(), content, needed)  # ty: ignore
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The card of a model of which nothing but its configuration is known.

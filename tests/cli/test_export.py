@@ -1,6 +1,7 @@
 """`ctm export`, `ctm convert` and `ctm push`: trained models for others, from the command line."""
 
 import json
+import re
 import shutil
 
 import jaxtyping
@@ -32,6 +33,27 @@ def test_an_agent_of_the_package_in_one_file(tmp_path, capsys):
     said(capsys, "export", "cartpole/quick", tmp_path / "agent.onnx")
     found = ctm.runtime.load(tmp_path / "agent.onnx", threads=1)(np.zeros((3, 4), np.float32))
     assert found.logits.shape == (3, 2, 3)
+
+
+def test_eight_bits_say_what_they_cost(tmp_path, capsys):
+    *_, line = said(capsys, "export", "digits", tmp_path / "small", "--int8").splitlines()
+    found = re.fullmatch(r"accuracy of 144 validation samples: (0\.\d+) in float32, (0\.\d+) in eight bits", line)
+    assert found
+    assert float(found[1]) > 0.97
+    assert abs(float(found[1]) - float(found[2])) < 0.03
+    about = json.loads((tmp_path / "small" / "machine.json").read_text())["about"]
+    learned = about["task"]["learned"]
+    assert (learned["classes"], learned["mean"], learned["deviation"]) == (list("0123456789"), [0.5], [0.5])
+    assert "not scored: it acts" in said(capsys, "export", "cartpole/quick", tmp_path / "agent", "--int8")
+
+
+def test_data_that_are_elsewhere_leave_the_score_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    said_of_it = said(capsys, "export", "cifar10/quick", "small", "--int8")
+    assert "not scored: " in said_of_it
+    x = np.zeros((2, 3, 32, 32), np.float32)
+    assert ctm.runtime.load("small", threads=1)(x).logits.shape == (2, 10, 10)
 
 
 def test_what_is_there_stays(trained, tmp_path, capsys):

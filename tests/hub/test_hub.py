@@ -16,6 +16,8 @@ from ctm.hub.load import read_weights
 from ctm.hub.source import SavedRun
 from ctm.saving import CONFIG, WEIGHTS
 from ctm.training import Run, train
+from plugin_files import TASK, write
+from reference.files import FIXTURES
 from training.experiments import parity
 
 SIGNS = torch.tensor([[1.0, -1, -1, 1, -1], [1, 1, 1, -1, 1]])
@@ -246,3 +248,78 @@ def test_a_hub_that_refuses_is_one_line(trained, monkeypatch):
         push(trained.path, "someone/model")
     with pytest.raises(CheckpointError, match="not a name: not written: "):
         push(trained.path, "not a name")
+
+
+def test_a_crash_while_saving_leaves_nothing(trained, tmp_path, monkeypatch):
+    def crash(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr("huggingface_hub.ModelCard.save", crash)
+        with pytest.raises(KeyboardInterrupt):
+            save(trained.path, tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "m").mkdir()
+    assert save(trained.path, tmp_path / "m") == tmp_path / "m"
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("plugins", "my.py", "plugins = 'my.py': expected a list"),
+        ("plugins", ["my.py"], "plugins: 'my.py': expected the name of a file or a module"),
+        ("plugins", [{"file": 3}], "expected the name of a file or a module"),
+        ("experiment", [1], r"experiment = \[1\]: expected an object"),
+        ("scores", 0.9, r"scores = 0\.9: expected an object"),
+    ],
+)
+def test_a_configuration_that_somebody_broke_is_one_line(trained, tmp_path, field, value, message):
+    folder = save(trained.path, tmp_path / "m")
+    content = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**content, field: value}))
+    for function in (ctm.load, open_trained, lambda source: save(source, tmp_path / "again")):
+        with pytest.raises(CheckpointError, match=message):
+            function(folder)
+    assert not (tmp_path / "again").exists()
+
+
+def test_where_converted_weights_come_from_is_kept(tmp_path):
+    theirs = shutil.copytree(FIXTURES / "parity_semidense", tmp_path / "theirs")
+    arguments = json.loads((theirs / CONFIG).read_text())["config"]
+    (theirs / CONFIG).write_text(json.dumps(arguments))
+    again = save(save(theirs, tmp_path / "first.safetensors"), tmp_path / "second")
+    assert json.loads((again / CONFIG).read_text())["converted_from"] == "theirs"
+    assert "Weights of the paper's authors, converted from `theirs`." in (again / "README.md").read_text()
+
+
+class TestTasksOfOthers:
+    """A saved model whose task a user's file defines names the file, and takes it along."""
+
+    @pytest.fixture
+    def saved(self, tmp_path, new_process):
+        (tmp_path / "mine").mkdir()
+        experiment = ctm.preset(str(write(tmp_path / "mine" / "my_task.py", TASK)))
+        run = Run.create(tmp_path / "run", experiment)
+        train(run, quiet=True)
+        folder = save(run.path, tmp_path / "m")
+        new_process()
+        return folder
+
+    def test_it_is_refused_unless_it_is_trusted(self, saved, tmp_path):
+        with pytest.raises(CheckpointError, match=r"my_task\.py defines, which is not run by itself"):
+            open_trained(saved)
+        assert open_trained(saved, trust_remote_code=True).experiment.task.kind == "larger"
+
+    def test_its_model_alone_needs_nothing(self, saved):
+        assert ctm.load(saved).config.ticks == 3
+
+    def test_saved_again_it_still_has_the_file(self, saved, tmp_path, new_process):
+        again = save(saved, tmp_path / "again")
+        assert (again / "my_task.py").read_text() == (saved / "my_task.py").read_text()
+        assert json.loads((again / CONFIG).read_text()) == json.loads((saved / CONFIG).read_text())
+        assert open_trained(again, trust_remote_code=True).experiment.task.kind == "larger"
+        single = save(saved, tmp_path / "alone.safetensors")
+        new_process()
+        with pytest.raises(CheckpointError, match="not run by itself"):
+            open_trained(single)

@@ -164,3 +164,79 @@ def test_a_part_that_decides_by_numbers_is_refused_and_leaves_nothing(images, tm
         ctm.export.to_onnx(model, images[:1], tmp_path / "stubborn")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+class Noisy(torch.nn.Module):
+    def forward(self, x):
+        return x + torch.rand_like(x)
+
+
+def test_a_part_with_random_numbers_is_refused_and_leaves_nothing(images, tmp_path):
+    model = ctm.load("digits")
+    plain = model.backbone.forward
+    model.backbone.forward = lambda x: Noisy()(plain(x))
+    with pytest.raises(ConfigError, match=r"answers otherwise than the machine, by .* without random numbers"):
+        ctm.export.to_onnx(model, images[:1], tmp_path / "noisy")
+    assert not list(tmp_path.iterdir())
+
+
+def test_eight_bits_that_give_no_numbers_are_refused(model, images, tmp_path, monkeypatch):
+    def broken(graph):
+        import onnx
+
+        for weight in graph.graph.initializer:
+            if weight.data_type == onnx.TensorProto.FLOAT:
+                weight.CopyFrom(
+                    onnx.numpy_helper.from_array(np.full(tuple(weight.dims), np.nan, np.float32), weight.name)
+                )
+        return graph
+
+    monkeypatch.setattr("ctm.export.files.with_int8_weights", broken)
+    with pytest.raises(ConfigError, match="answers otherwise than the machine, by nan"):
+        ctm.export.to_onnx(model, images[:1], tmp_path / "broken", int8=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_a_file_cannot_hold_are_refused(model, images, tmp_path, monkeypatch):
+    monkeypatch.setattr("ctm.export.files.LARGEST", 1000)
+    with pytest.raises(ConfigError, match="GB of weights: expected 2 GB, which a file of ONNX can hold"):
+        ctm.export.to_onnx(model, images[:1], tmp_path / "large")
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32, torch.float64, torch.bool])
+def test_inputs_of_other_types(images, tmp_path, kind):
+    model = ctm.load("digits")
+    plain = model.backbone.forward
+    model.backbone.forward = lambda x: plain(x.float())
+    x = (images[:3] > 0).to(kind)
+    ctm.export.to_onnx(model, x[:1], tmp_path / "typed")
+    found = ctm.runtime.load(tmp_path / "typed", threads=1)(x.numpy())
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(found.logits), model(x).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_the_learned_start_is_where_a_pass_begins(exported, images):
+    loaded, x = ctm.runtime.load(exported, threads=1), images[:3].numpy()
+    np.testing.assert_array_equal(loaded(x, state=loaded.start(3)).logits, loaded(x).logits)
+
+
+def test_a_state_of_other_samples_is_refused(exported, images):
+    loaded, x = ctm.runtime.load(exported, threads=1), images[:3].numpy()
+    with pytest.raises(ValueError, match="state of 2 samples: expected 3, as many as x has"):
+        loaded(x, state=loaded.start(2))
+    with pytest.raises(ValueError, match="ticks = 0: expected at least 1"):
+        loaded(x, ticks=0)
+
+
+def test_a_rule_of_ones_own_says_when_to_stop(model, exported, images):
+    loaded = ctm.runtime.load(exported, threads=1)
+    found = loaded.think(images.numpy(), until=lambda certainty, answers, ticks: (certainty > 0.9) | (ticks >= 3))
+    with torch.no_grad():
+        expected = ctm.think(model, images, until=lambda certainty, answers, ticks: (certainty > 0.9) | (ticks >= 3))
+    assert found.ticks.tolist() == expected.ticks.tolist()
+    assert 1 < found.ticks.mean() <= 3
+    with pytest.raises(ValueError, match="answer = 'sure': expected a certainty as until"):
+        loaded.think(images.numpy(), until=lambda certainty, answers, ticks: ticks >= 3, answer="sure")
+    for arguments, message in (({"answer": "best"}, "answer = 'best'"), ({"max_ticks": 0}, "max_ticks = 0")):
+        with pytest.raises(ValueError, match=message):
+            loaded.think(images.numpy(), **arguments)

@@ -159,6 +159,9 @@ def _tensors(values: Any) -> dict[str, Any]:
 def _compare(model: ContinuousThoughtMachine, inputs: tuple[Tensor, ...], path: Path, close: float | None) -> None:
     """Thinks with what was written, about several samples and about one, and compares the first answers.
 
+    Args:
+        close: how far they may be apart; nothing for any distance that is a number, as with weights in eight bits.
+
     Raises:
         ConfigError: if they are others.
     """
@@ -167,7 +170,7 @@ def _compare(model: ContinuousThoughtMachine, inputs: tuple[Tensor, ...], path: 
         expected = model(samples, ticks=2).logits.numpy()  # (B, 2, *answer, C)
         found = loaded(*(tensor.numpy() for tensor in samples)).logits[:, :2]
         apart = np.abs(found - expected[:, : found.shape[1]]).max()
-        if close is not None and not apart <= close * max(1.0, np.abs(expected).max()):
+        if not np.isfinite(apart) or (close is not None and apart > close * max(1.0, np.abs(expected).max())):
             raise ConfigError(
                 f"export: what was exported answers otherwise than the machine, by {apart:.2g}; parts of one's own "
                 "must do the same at every call, without random numbers and without a memory besides their state"

@@ -1,10 +1,11 @@
 """Saving a trained model with all that is known of it: for colleagues, for the Hugging Face hub, for the package."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -12,11 +13,22 @@ from ctm.errors import CheckpointError, ConfigError
 from ctm.hub.load import load
 from ctm.hub.source import locate, run_of
 from ctm.model_card import model_card
-from ctm.saving import SavedModel, described, in_dtype, is_ours, write_file, write_folder
+from ctm.saving import (
+    Plugin,
+    SavedModel,
+    described,
+    in_dtype,
+    is_ours,
+    needed_plugins,
+    write_file,
+    write_folder,
+)
 from ctm.training import Run
 from ctm.training.lock import is_empty
 
 CARD = "README.md"
+_KEPT = ("preset", "settings", "experiment", "scores", "converted_from")
+"""What is kept of a saved model that is saved again."""
 
 
 def save(
@@ -58,17 +70,23 @@ def save(
         raise ConfigError(f"{destination}: exists already; expected a new folder, or NAME.safetensors")
     path = locate(source, **where)
     model = load(path, which=which, config=config, kind=kind, trust_remote_code=trust_remote_code)
-    about, figures = _about(path, which)
-    content, tensors = described(model.config, **about), in_dtype(model.state_dict(), dtype)
+    known = _known(path, which)
+    content, tensors = described(model.config, known.plugins, **known.about), in_dtype(model.state_dict(), dtype)
     if as_file:
         write_file(destination, tensors, content)
         return destination
-    write_folder(destination, tensors, content, model.config)
-    for figure in figures:
-        shutil.copyfile(figure, destination / figure.name)
-    title = about.get("preset") or Path(source).with_suffix("").name
-    card = model_card(content, title, _text(about), license, [figure.name for figure in figures])
-    card.save(destination / CARD)
+    title = known.about.get("preset") or Path(source).with_suffix("").name
+    card = model_card(content, title, _text(known.about), license, [figure.name for figure in known.figures])
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".saving-") as unfinished:
+        folder = Path(unfinished) / "model"
+        write_folder(folder, tensors, content, known.plugins)
+        for figure in known.figures:
+            shutil.copyfile(figure, folder / figure.name)
+        card.save(folder / CARD)
+        if destination.exists():  # an empty one
+            destination.rmdir()
+        os.rename(folder, destination)
     return destination
 
 
@@ -108,31 +126,38 @@ def push(
             raise CheckpointError(f"{repository}: not written: {' '.join(str(error).split())}") from None
 
 
-def _about(path: Path, which: Literal["best", "last"]) -> tuple[dict[str, Any], list[Path]]:
-    """What is known of a trained model besides its configuration, and the pictures of its run."""
+class _Known(NamedTuple):
+    """What is known of a trained model besides its configuration."""
+
+    about: dict[str, Any]
+    plugins: list[Plugin]
+    figures: list[Path]
+
+
+def _known(path: Path, which: Literal["best", "last"]) -> _Known:
     found = run_of(path)
+    if found is None and not is_ours(path):
+        return _Known({"converted_from": path.name}, [], [])
+    if found is None:
+        saved = SavedModel.open(path)
+        return _Known({name: saved.content[name] for name in _KEPT if name in saved.content}, saved.plugins, [])
+    experiment = found.experiment.to_dict()
+    about: dict[str, Any] = {"experiment": {part: experiment[part] for part in ("task", "training")}}
+    figures = []
     if isinstance(found, Run):
-        made, experiment = found.environment(), found.experiment.to_dict()
-        origin = {name: made[name] for name in ("preset", "settings") if made.get(name)}
-        known = {"experiment": {"task": experiment["task"], "training": experiment["training"]}}
-        return _without_folders({**origin, **known, "scores": _scores(found, which)}), sorted(
-            found.figures.glob("*.png")
-        )
-    if found is not None:
-        experiment = found.experiment.to_dict()
-        return _without_folders({"experiment": {"task": experiment["task"], "training": experiment["training"]}}), []
-    if is_ours(path):
-        content = SavedModel.open(path).content
-        return {name: content[name] for name in ("preset", "settings", "experiment", "scores") if name in content}, []
-    return {"converted_from": path.name}, []
+        made = found.environment()
+        about |= {name: made[name] for name in ("preset", "settings") if made.get(name)}
+        about |= {"scores": _scores(found, which)}
+        figures = sorted(found.figures.glob("*.png"))
+    return _Known(without_folders(about), needed_plugins(found.experiment), figures)
 
 
-def _without_folders(data: Any) -> Any:
+def without_folders(data: Any) -> Any:
     """Nested data in which a path of this machine is the name of its file or folder alone."""
     if isinstance(data, Mapping):
-        return {name: _without_folders(value) for name, value in data.items()}
+        return {name: without_folders(value) for name, value in data.items()}
     if isinstance(data, list):
-        return [_without_folders(value) for value in data]
+        return [without_folders(value) for value in data]
     return Path(data).name if isinstance(data, str) and Path(data).is_absolute() else data
 
 

@@ -8,7 +8,13 @@ import numpy as np
 
 from ctm.errors import ConfigError, DataError
 
-TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    **{f"tensor({name})": np.dtype(name) for name in ("int8", "int16", "int32", "int64")},
+    **{f"tensor({name})": np.dtype(name) for name in ("uint8", "uint16", "uint32", "uint64", "bool")},
+}
 """What ONNX Runtime calls the types of arrays."""
 
 
