@@ -40,6 +40,9 @@ def assert_thinks_alike(loaded, model, samples):
     longer = model(samples, ticks=3)
     assert_close(more.logits, longer.logits[:, 1:])
     assert more.shown == max(longer.shown - 1, 0)
+    silenced = list(range(0, model.config.core.neurons, 2))
+    with model.intervene(neurons=silenced, value=0.0):
+        assert_close(loaded(*arrays(samples), silenced=silenced).logits, model(samples).logits)
     for rule in (*RULES, 0, -1):
         cut = ctm.Thoughts(longer.logits[:, 1:], longer.certainty[:, 1:], None, shown=more.shown)
         assert_close(more.at(rule, 0.3), cut.at(rule, 0.3))

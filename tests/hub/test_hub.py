@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -105,6 +106,32 @@ def test_the_card_of_a_run(trained, tmp_path):
     assert "darlow2025continuous" in card
     assert "Its maker states none" not in card
     assert "Its maker states none" in (save(trained.path, tmp_path / "other") / "README.md").read_text()
+
+
+def test_the_scores_are_those_of_the_checkpoint_that_is_saved(tmp_path):
+    run = Run.create(tmp_path / "run", parity(iterations=12, checkpoint_every=6))
+    train(run, quiet=True)
+    lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    scores = {"best": 0.75, "last": 0.25}
+    for line in lines:
+        if line.get("split") == "test":
+            line["whole_accuracy"] = scores[line["checkpoint"]]
+    (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for which, score in scores.items():
+        content = json.loads((save(run.path, tmp_path / which, which=which) / CONFIG).read_text())
+        assert content["scores"]["whole_accuracy"] == score
+
+
+def test_an_empty_folder_is_filled_also_where_a_rename_replaces_nothing(trained, tmp_path, monkeypatch):
+    rename = os.rename
+
+    def strict(source, destination):  # as on Windows
+        assert not Path(destination).exists()
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", strict)
+    (tmp_path / "m").mkdir()
+    assert (save(trained.path, tmp_path / "m") / WEIGHTS).exists()
 
 
 def test_a_run_that_has_not_ended_is_saved_without_scores(tmp_path):

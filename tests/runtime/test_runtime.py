@@ -68,6 +68,25 @@ def test_it_thinks_without_pytorch_and_stops_at_the_same_ticks(model, images, ex
     assert len(set(expected.ticks.tolist())) > 3
 
 
+def test_those_that_are_never_sure_take_all_the_ticks_they_may(model, images, exported):
+    found = ctm.runtime.load(exported, threads=1).think(images.numpy(), until=1.0, max_ticks=3)
+    with torch.no_grad():
+        expected = ctm.think(model, images, until=1.0, max_ticks=3)
+    assert found.ticks.tolist() == expected.ticks.tolist() == [3] * len(images)
+
+
+def test_lesions_also_of_those_that_stop(model, images, exported):
+    loaded, silenced = ctm.runtime.load(exported, threads=1), list(range(100))
+    found = loaded.think(images.numpy(), until=0.9, silenced=silenced)
+    with torch.no_grad(), model.intervene(neurons=silenced, value=0.0):
+        expected = ctm.think(model, images, until=0.9)
+    assert found.ticks.tolist() == expected.ticks.tolist()
+    torch.testing.assert_close(torch.from_numpy(found.answers), expected.answers, rtol=1e-4, atol=1e-4)
+    assert not np.allclose(found.answers, loaded.think(images.numpy(), until=0.9).answers)
+    with pytest.raises(ValueError, match="silenced: 128 does not exist; expected 0 to 127"):
+        loaded(images.numpy(), silenced=[0, 128])
+
+
 def test_a_whole_pass_in_one_file(model, images, tmp_path):
     short = ctm.ContinuousThoughtMachine(model.config.replace(ticks=3))
     short.load_state_dict(model.state_dict())
@@ -83,9 +102,14 @@ def test_a_whole_pass_in_one_file(model, images, tmp_path):
 
 
 def test_eight_bits_are_smaller_and_answer_the_same(model, images, exported, tmp_path):
+    import onnx
+
     ctm.export.to_onnx(model, images[:2], tmp_path / "small", int8=True)
     sizes = [(folder / "tick.onnx").stat().st_size for folder in (exported, tmp_path / "small")]
     assert sizes[1] < 0.6 * sizes[0]
+    kinds = {node.op_type for node in onnx.load(tmp_path / "small" / "prepare.onnx").graph.node}
+    assert {"Conv", "MatMulInteger"} <= kinds
+    assert "ConvInteger" not in kinds
     large, small = (
         ctm.runtime.load(folder, threads=1)(images.numpy()).at("most_certain").argmax(-1)
         for folder in (exported, tmp_path / "small")
@@ -131,7 +155,7 @@ def test_what_was_not_exported_is_no_machine(exported, tmp_path):
     with pytest.raises(DataError, match=r"has no machine\.json"):
         ctm.runtime.load(tmp_path)
     (tmp_path / "machine.json").write_text('{"format": 7}')
-    with pytest.raises(DataError, match="format = 7: expected 1; export it again"):
+    with pytest.raises(DataError, match="format = 7: expected 2; export it again"):
         ctm.runtime.load(tmp_path)
     (tmp_path / "broken.onnx").write_bytes(b"no graph")
     with pytest.raises(DataError, match=r"broken\.onnx: cannot be read"):

@@ -22,6 +22,7 @@ from ctm.export.unrolled import unrolled
 from ctm.inputs import Inputs
 from ctm.machine import ContinuousThoughtMachine
 from ctm.runtime.loading import FORMAT, KEY
+from ctm.runtime.machine import KEPT
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -106,7 +107,7 @@ def _write(
     import onnx
 
     in_one = path.suffix == ".onnx"
-    tick = Tick(model, inputs)
+    tick = Tick(model, inputs, lesions=not in_one)
     models = {"prepare": to_model(Prepare(model, inputs)), "tick": to_model(tick)}
     description: dict[str, Any] = _description(model, inputs, tick, models) | {"int8": int8, "about": about}
     if in_one:
@@ -126,7 +127,7 @@ def _description(
     model: ContinuousThoughtMachine, inputs: tuple[Tensor, ...], tick: Tick, models: dict[str, "ModelProto"]
 ) -> dict[str, Any]:
     """All that one needs to know to use the graphs."""
-    state = [name for name in tick.inputs if name not in tick.prepared_names]
+    state = [name for name in tick.inputs if name not in (KEPT, *tick.prepared_names)]
     return {
         "format": FORMAT,
         "ctm": ctm.__version__,
@@ -134,6 +135,7 @@ def _description(
         "inputs": _tensors(models["prepare"].graph.input),
         "prepared": tick.prepared_names,
         "state": {name: tensor for name, tensor in _tensors(models["tick"].graph.input).items() if name in state},
+        "neurons": model.config.core.neurons,
         "answer": list(model.readout.shape),
         "readout": model.config.readout.to_dict(),
         "ticks": model.config.ticks,

@@ -4,7 +4,8 @@
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from ctm.inputs import as_tuple, tree_leaves, tree_map
 from ctm.machine import ContinuousThoughtMachine, State
-from ctm.runtime.machine import NEXT
+from ctm.runtime.machine import KEPT, NEXT
 
 
 class Graph(nn.Module):
@@ -55,25 +56,31 @@ class Tick(Graph):
     Args:
         model: in evaluation mode.
         inputs: an example of what the machine takes.
+        lesions: whether it takes one more input, (B, D), 1 for neurons that are kept and 0 for those that are silenced,
+            as `model.intervene(neurons=…, value=0)` does.
     """
 
-    def __init__(self, model: ContinuousThoughtMachine, inputs: tuple[Tensor, ...]) -> None:
+    def __init__(self, model: ContinuousThoughtMachine, inputs: tuple[Tensor, ...], lesions: bool = False) -> None:
         super().__init__()
         self.model = model
+        self.lesions = lesions
         self.prepared = model.prepare(inputs)
         self.start = start_of_each(model, inputs[0].shape[0])
         samples, state = self.prepared.observer.samples, dict(named_leaves(self.start))
         self.prepared_names = names_of_prepared(samples)
-        self.inputs = dict(zip(self.prepared_names, samples, strict=True)) | state
+        kept = {KEPT: torch.ones_like(self.start.core.post_activations)} if lesions else {}  # (B, D)
+        self.inputs = kept | dict(zip(self.prepared_names, samples, strict=True)) | state
         self.attends = model.step(self.start, self.prepared)[1].attention is not None
         attention = ("attention",) if self.attends else ()
         self.outputs = ("logits", "certainty", *attention, *(NEXT + name for name in state))
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        kept, tensors = (tensors[0], tensors[1:]) if self.lesions else (None, tensors)
         leaves = iter(tensors[len(self.prepared_names) :])
         state: State = tree_map(lambda _: next(leaves), self.start)
         prepared = self.prepared._replace(observer=self.prepared.observer.of(tensors[: len(self.prepared_names)]))
-        state, observation = self.model.step(state, prepared)
+        with _silenced(self.model, kept):
+            state, observation = self.model.step(state, prepared)
         logits = self.model.readout(self.model.output.read(state.output))
         attention = (observation.attention,) if self.attends else ()
         return (logits, self.model.readout.certainty(logits), *attention, *tree_leaves(state))
@@ -95,6 +102,25 @@ class Certainty(Graph):
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         return tuple(map(self.readout.certainty, tensors))
+
+
+class _Lesion:
+    """An intervention whose neurons are known only when the exported machine thinks."""
+
+    def __init__(self, kept: Tensor) -> None:
+        self.kept = kept
+
+    def apply(self, z: Tensor, ticks: Tensor) -> Tensor:
+        return z * self.kept
+
+
+@contextmanager
+def _silenced(model: ContinuousThoughtMachine, kept: Tensor | None) -> Generator[None]:
+    """Inside it, the machine thinks with those neurons only; with all of them if nothing is given."""
+    before = model.interventions
+    model.interventions = before if kept is None else [_Lesion(kept)]  # ty: ignore[invalid-assignment]
+    yield
+    model.interventions = before
 
 
 def name_of_input(place: int) -> str:

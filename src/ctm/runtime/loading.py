@@ -9,7 +9,7 @@ from ctm.runtime.machine import Machine
 from ctm.runtime.session import Session
 from ctm.runtime.whole_pass import WholePass
 
-FORMAT = 1
+FORMAT = 2
 """Version of the description of an exported machine."""
 
 KEY = "ctm"

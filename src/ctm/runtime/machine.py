@@ -12,6 +12,9 @@ from ctm.runtime.thoughts import RULES, Rule, State, Thoughts
 NEXT = "next."
 """What the names of the state after a tick begin with."""
 
+KEPT = "kept"
+"""The input of a tick that says which neurons are kept, 1, and which are silenced, 0."""
+
 
 class Answers(NamedTuple):
     """Answers of N samples, each given after as many ticks as it took."""
@@ -48,7 +51,12 @@ class Machine:
         )
 
     def __call__(
-        self, *inputs: Any, ticks: int | None = None, state: State | None = None, attention: bool = False
+        self,
+        *inputs: Any,
+        ticks: int | None = None,
+        state: State | None = None,
+        attention: bool = False,
+        silenced: Sequence[int] = (),
     ) -> Thoughts:
         """Thinks about a batch.
 
@@ -58,11 +66,12 @@ class Machine:
                 part by part.
             state: where to go on from, as an earlier call returned it; by default the learned start.
             attention: return where the machine looked, too, if it does.
+            silenced: neurons whose post-activations are 0 at every tick, by their numbers from 0: a lesion.
 
         Raises:
-            ValueError: for fewer than one tick, or inputs or a state that do not fit.
+            ValueError: for fewer than one tick, inputs or a state that do not fit, or neurons that do not exist.
         """
-        prepared, values = self._begin(inputs)
+        prepared, values = self._begin(inputs, silenced)
         shown = self._shown
         if state is not None:
             values = self._tick.values({name: state[name] for name in values})
@@ -93,6 +102,7 @@ class Machine:
         max_ticks: int | None = None,
         answer: Rule = "most_certain",
         batch: int = 256,
+        silenced: Sequence[int] = (),
     ) -> Answers:
         """Answers every sample as soon as it is certain; those that are done leave the batch.
 
@@ -104,6 +114,7 @@ class Machine:
             answer: how to choose among the answers up to then, a rule of `Thoughts.at`; the threshold of "sure" is
                 `until`, which has to be a certainty then.
             batch: how many samples are thought about at a time.
+            silenced: neurons whose post-activations are 0 at every tick.
 
         Returns:
             for every sample, in order, what a full pass cut at the same tick would have answered.
@@ -122,14 +133,21 @@ class Machine:
             if value < 1:
                 raise ValueError(f"{name} = {value}: expected at least 1")
         found = [
-            self._answers([each[first : first + batch] for each in inputs], until, max_ticks, answer)
+            self._answers([each[first : first + batch] for each in inputs], silenced, until, max_ticks, answer)
             for first in range(0, max(map(len, inputs), default=1), batch)
         ]
         return Answers(*map(np.concatenate, zip(*found, strict=True)))
 
-    def _answers(self, inputs: Sequence[Any], until: float | HaltingRule, max_ticks: int, answer: Rule) -> Answers:
+    def _answers(
+        self,
+        inputs: Sequence[Any],
+        silenced: Sequence[int],
+        until: float | HaltingRule,
+        max_ticks: int,
+        answer: Rule,
+    ) -> Answers:
         """The answers of one batch."""
-        prepared, state = self._begin(inputs)
+        prepared, state = self._begin(inputs, silenced)
         batch, threshold = len(inputs[0]), 1.0 if callable(until) else until
         logits = np.empty((batch, max_ticks, *self.description["answer"]), np.float32)
         certainty = np.empty((batch, max_ticks), np.float32)
@@ -159,11 +177,16 @@ class Machine:
         sure = self._certainty(self._certainty.values({"logits": answers}), ["certainty"])
         return Answers(answers, _arrays(sure)["certainty"], ticks)
 
-    def _begin(self, inputs: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _begin(self, inputs: Sequence[Any], silenced: Sequence[int] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
         """What no tick changes, and the learned start."""
-        names = self.description["prepared"], self.description["state"]
+        names, neurons = (self.description["prepared"], self.description["state"]), self.description["neurons"]
+        if unknown := [number for number in silenced if not 0 <= number < neurons]:
+            raise ValueError(f"silenced: {unknown[0]} does not exist; expected 0 to {neurons - 1}")
         found = self._prepare(self._prepare.in_order(inputs), [*names[0], *names[1]])
-        return {name: found[name] for name in names[0]}, {name: found[name] for name in names[1]}
+        kept = np.ones((len(inputs[0]), neurons), np.float32)
+        kept[:, list(silenced)] = 0
+        unchanging = {name: found[name] for name in names[0]} | self._tick.values({KEPT: kept})
+        return unchanging, {name: found[name] for name in names[1]}
 
     def _step(
         self, prepared: dict[str, Any], state: dict[str, Any], asked: list[str]
