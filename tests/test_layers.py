@@ -4,7 +4,7 @@ import grimp
 import pytest
 
 GRAPH = grimp.build_graph("ctm", exclude_type_checking_imports=False)
-LAYERS = ("kernels", "machine", "inference", "transforms", "control", "training", "hub", "comparison", "cli")
+LAYERS = ("kernels", "machine", "inference", "transforms", "control", "training", "hub", "page", "comparison", "cli")
 """Later ones may import earlier ones."""
 
 

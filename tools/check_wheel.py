@@ -14,7 +14,7 @@ from pathlib import Path
 SOURCES = Path(__file__).parents[1] / "src"
 THEIRS = Path(__file__).parents[1] / "tests" / "fixtures" / "parity_semidense"
 """A model of the authors: `model.safetensors`, and its arguments."""
-LARGEST = 8_000_000
+LARGEST = 12_000_000
 
 USE = """
 import sys, ctm, torch
@@ -35,6 +35,7 @@ COMMANDS = (
     "ctm think cartpole/quick --output episode.png",
     "ctm convert digits copy",
     "ctm export digits exported",
+    "ctm show digits --out site",
 )
 
 

@@ -18,6 +18,7 @@ from ctm.cli.humans import humans
 from ctm.cli.presets import presets
 from ctm.cli.push import push
 from ctm.cli.reapply import reapply
+from ctm.cli.show import show
 from ctm.cli.think import think
 from ctm.cli.train import train
 from ctm.errors import ConfigError, CTMError
@@ -32,7 +33,7 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
 )
-for command in (train, compare, evaluate, figures, humans, think, reapply, presets, convert, push, export):
+for command in (train, compare, evaluate, figures, humans, think, show, reapply, presets, convert, push, export):
     app.command(command)
 
 

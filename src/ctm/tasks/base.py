@@ -241,6 +241,26 @@ class Task(ABC):
         """Named pictures of several models side by side, each trained with several seeds: by default none."""
         return iter(())
 
+    def page_samples(self, count: int) -> Mapping[str, Batch]:
+        """What the page in the browser offers to choose from, of every size of input that it takes, by name.
+
+        By default the first test samples, of one size.
+
+        Args:
+            count: how many, at most.
+        """
+        return {"": next(iter(self.evaluation("test", count)))}
+
+    def page_data(self, model: ContinuousThoughtMachine) -> dict[str, Any]:
+        """What only the page of this task needs, as plain data and NumPy arrays: by default nothing.
+
+        Args:
+            model: what thinks in the page.
+
+        The page itself is the module `page.js` beside the one that defines the task's configuration.
+        """
+        return {}
+
     def sample(self, index: int) -> Batch:
         """The test sample of an index, as a batch of one.
 

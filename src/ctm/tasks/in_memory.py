@@ -14,7 +14,9 @@ class InMemoryTask(Task):
 
     Args:
         config: the task.
-        train, validation, test: all samples of the splits.
+        train: all samples of the splits.
+        validation: all samples of the splits.
+        test: all samples of the splits.
         train_sample: how many training samples, the same ones every time, an evaluation of "train" looks at.
 
     Raises:

@@ -1,5 +1,8 @@
 """Control: acting in an environment for the rewards it gives (appendix G.6)."""
 
+import base64
+import io
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +27,10 @@ from ctm.tasks.control.actors import Actor, RecordedEpisode, RecordingActor
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
+
+
+PAGE_STEPS = 150
+"""Steps of an episode that the page shows, at most."""
 
 
 class Control:
@@ -160,6 +167,18 @@ class Control:
             activity=torch.cat(act.activity),
         )
 
+    def page_data(self, model: ContinuousThoughtMachine) -> dict[str, Any]:
+        """An episode to watch in the page; of CartPole none, since the page plays it itself."""
+        if self.config.environment.id == "CartPole-v1":
+            return {}
+        act = Actor(Agent(model), 1, self.config.greedy, seed_from("actions", "watched", 0))
+        steps = list(itertools.islice(watch(act, self.config.environment, seed=0), PAGE_STEPS))
+        return {
+            "observations": torch.stack([step.observation for step in steps]).numpy(),
+            "rewards": [step.reward for step in steps],
+            "frames": [_as_url(step.frame) for step in steps if step.frame is not None],
+        }
+
     def animate(self, episode: RecordedEpisode, most: int = 150) -> "Iterator[np.ndarray]":
         """Frames (H, W, 3) of an episode, so many at most, the last one always."""
         from ctm.tasks.control.figures import episode_frames
@@ -186,6 +205,16 @@ class Control:
         episodes = {name: self.watch(seeds[0], seed=0, drawn=False) for name, seeds in models.items()}
         activity = {name: episode.activity.unsqueeze(0) for name, episode in episodes.items()}  # (1, S T, D)
         yield "neurons", neuron_traces_side_by_side(activity)
+
+
+def _as_url(frame: "np.ndarray") -> str:
+    """A small picture (H, W, 3) as the address of an image."""
+    from PIL import Image
+
+    picture, content = Image.fromarray(frame), io.BytesIO()
+    picture.thumbnail((240, 240))
+    picture.save(content, "JPEG", quality=70)
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def _backbone(own: BackboneConfig, seen: Observations, looks: bool) -> BackboneConfig:

@@ -14,6 +14,7 @@ from ctm.losses import CurriculumLoss, LossConfig
 from ctm.machine import ContinuousThoughtMachine
 from ctm.randomness import generator, shuffled
 from ctm.tasks.base import Batch, Split, Task, TaskConfig
+from ctm.tasks.mazes.generate import draw
 from ctm.tasks.mazes.generated import generated
 from ctm.tasks.mazes.grid import WAIT, Grids, padded, pictures
 from ctm.tasks.mazes.published import parse, read_folder, read_hub, read_picture
@@ -111,6 +112,16 @@ class Mazes(Task):
             grids = store.grids(slice(first, first + size))
             seen = pictures(grids.open, grids.start, grids.goal)
             yield Batch(self.config.inputs(seen), padded(grids.moves, self.config.route_length))
+
+    def page_samples(self, count: int) -> dict[str, Batch]:
+        """Mazes of the size trained on, and of about twice that, for which the model thinks several times."""
+        trained, larger = self.config.size, 2 * self.config.size + 1
+        mazes = draw(count, larger, generator("page", 0, larger))
+        seen = self.config.inputs(pictures(mazes.open, mazes.start, mazes.goal))
+        return {
+            f"{trained} × {trained}": next(iter(self.evaluation("test", count))),
+            f"{larger} × {larger}": Batch(seen, padded(mazes.moves, self.config.route_length)),
+        }
 
     def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
         """The scores of every task, and of the most certain tick "route_accuracy", which leaves the waiting out, and

@@ -109,6 +109,22 @@ class QuestionsAboutDigits(Task):
             *inputs, targets = part
             yield Batch(tuple(inputs), targets)
 
+    def page_samples(self, count: int) -> dict[str, Batch]:
+        """The longest questions about the most digits, since the page shows the sizes of one question."""
+        return {"": next(self.questions("test", self.config.digits[1], self.config.operations[1], count, count))}
+
+    def page_data(self, model: ContinuousThoughtMachine) -> dict[str, Any]:
+        """Three test pictures of every digit, to make questions of."""
+        pictures, labels = self.images.chosen("test", torch.arange(min(1000, self.images.count("test"))))
+        shown = [place for digit in range(10) for place in (labels == digit).nonzero().flatten()[:3].tolist()]
+        seen = self._resized(pictures[shown])
+        pixels = seen.flatten(1).tolist()
+        return {
+            "pictures": [
+                {"label": label, "pixels": each} for label, each in zip(labels[shown].tolist(), pixels, strict=True)
+            ]
+        }
+
     def parse(self, text: str) -> Inputs:
         """A question, such as "1 + 2 - 1", about the first test pictures, or about those whose indices stand before it.
 
