@@ -1,4 +1,4 @@
-"""The files of docs/extending.md work as they stand there."""
+"""The files of docs/your-task.md and docs/your-part.md work as they stand there."""
 
 import re
 from pathlib import Path
@@ -14,8 +14,9 @@ from ctm.training import train
 from ctm.training.report import report
 from plugin_files import write
 
-PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("your-task.md", "your-part.md"))
+FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGES, re.DOTALL))
 PRESETS = [name for name, text in FILES.items() if "@ctm.register" in text]
 
 pytestmark = pytest.mark.usefixtures("new_process")
@@ -44,7 +45,7 @@ def check(model, x):
 
 
 def test_every_example_is_short():
-    assert len(FILES) == len(re.findall("```python", PAGE)) == 9
+    assert len(FILES) == len(re.findall("```python", PAGES)) == 9
     for name, text in FILES.items():
         assert len(text.splitlines()) <= (40 if name == "my_task.py" else 30), name
 

@@ -141,7 +141,7 @@ def test_a_decay_comes_back_from_below_zero(optimizer):
 
 
 class Called(TorchDispatchMode):
-    """DeferredGradients what is called."""
+    """Remembers what is called."""
 
     def __init__(self):
         super().__init__()

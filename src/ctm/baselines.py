@@ -38,7 +38,8 @@ def lstm(model: MachineConfig, layers: int = 1, joined: bool = False) -> Machine
 
     Args:
         model: what it stands in for.
-        layers, joined: as for `LSTMCore.Config`.
+        layers: as for `LSTMCore.Config`.
+        joined: as for `LSTMCore.Config`.
     """
     bare = model.replace(action=_snapshot_if_asked(model), output=Snapshot.Config())
     return _as_large(model, bare, lambda neurons: LSTMCore.Config(neurons, layers, joined))

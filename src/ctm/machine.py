@@ -189,7 +189,8 @@ class ContinuousThoughtMachine(nn.Module, Pretrained):
             state: where to go on from.
             prepared: what `prepare` gave.
             ticks: how many.
-            record, on_tick: as for `forward`.
+            record: as for `forward`.
+            on_tick: as for `forward`.
         """
         names = recorded_names(record)
         outputs, notes = [], []

@@ -26,7 +26,7 @@ class Pairing(Config):
     @property
     @abstractmethod
     def exclusive_neurons(self) -> int:
-        """How many distinct neurons the pairing exclusive_neurons for itself; 0 if it draws from all of them."""
+        """How many distinct neurons the pairing takes for itself; 0 if it draws from all of them."""
 
     @abstractmethod
     def draw(self, neurons: int, role: Role, generator: Generator) -> tuple[Tensor, Tensor]:

@@ -87,7 +87,11 @@ def looking_frames(
     """The same as an animation over all ticks.
 
     Args:
-        thoughts, picture, target, sample, labels: as for `looking`.
+        thoughts: as for `looking`.
+        picture: as for `looking`.
+        target: as for `looking`.
+        sample: as for `looking`.
+        labels: as for `looking`.
         steps: frames from one tick to the next; with more than 1, what happens is interpolated.
 
     Returns:

@@ -78,7 +78,9 @@ def neuron_map_frames(places: np.ndarray, activity: Tensor, sample: int = 0, ste
     """The same as an animation over all ticks.
 
     Args:
-        places, activity, sample: as for `neuron_map_picture`.
+        places: as for `neuron_map_picture`.
+        activity: as for `neuron_map_picture`.
+        sample: as for `neuron_map_picture`.
         steps: frames from one tick to the next; with more than 1, what happens is interpolated.
 
     Returns:

@@ -46,7 +46,10 @@ def neuron_traces_side_by_side(
 
     Args:
         models: by name, post-activations (B, T, D) for the same samples.
-        sample, neurons, others, seed: as for `neuron_traces`, of each model.
+        sample: as for `neuron_traces`, of each model.
+        neurons: as for `neuron_traces`, of each model.
+        others: as for `neuron_traces`, of each model.
+        seed: as for `neuron_traces`, of each model.
 
     Returns:
         a figure with a panel for each model, two in a row.

@@ -85,7 +85,8 @@ class Agent(nn.Module):
         Args:
             observation: (B, …) what the machine takes.
             state: where to go on from.
-            record, on_tick: as for `ContinuousThoughtMachine.forward`.
+            record: as for `ContinuousThoughtMachine.forward`.
+            on_tick: as for `ContinuousThoughtMachine.forward`.
             weights: what `prepare_weights` gave, if it was called.
 
         Returns:
@@ -111,7 +112,9 @@ class Agent(nn.Module):
         """What to do now, and what to expect.
 
         Args:
-            observation, state, weights: as for `think`.
+            observation: as for `think`.
+            state: as for `think`.
+            weights: as for `think`.
 
         Returns:
             the numbers of the policy and the value after the last tick, and the state to go on from.

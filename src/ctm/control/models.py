@@ -55,7 +55,12 @@ def control_lstm(
     """An LSTM in its place, which acts with its hidden state.
 
     Args:
-        backbone, actions, ticks, neurons, cells, continuous: as for `control_machine`.
+        backbone: as for `control_machine`.
+        actions: as for `control_machine`.
+        ticks: as for `control_machine`.
+        neurons: as for `control_machine`.
+        cells: as for `control_machine`.
+        continuous: as for `control_machine`.
     """
     readout = ActorCritic.Config(actions, continuous)
     return _acting(backbone, LSTMCore.Config(neurons), Snapshot.Config(), readout, ticks, cells)

@@ -36,7 +36,8 @@ def load(
         source: where the model is. A name that is a path here and one in the package is the path.
         which: of a run, the checkpoint of the best validation score, or the last one.
         device: where to put the model.
-        config, kind: of the authors' weights, as for `ctm.reference.load`.
+        config: of the authors' weights, as for `ctm.reference.load`.
+        kind: of the authors' weights, as for `ctm.reference.load`.
         trust_remote_code: import what defines parts of others that a saved model has, if it was not imported before.
         where: of a repository: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only`.
 

@@ -53,7 +53,10 @@ def save(
         dtype: of floating-point numbers in the file, such as torch.float16 for half the size; models are loaded in
             float32 all the same.
         license: for the card, as the hub names licences.
-        config, kind, trust_remote_code, where: as for `load`.
+        config: as for `load`.
+        kind: as for `load`.
+        trust_remote_code: as for `load`.
+        where: as for `load`.
 
     Returns:
         the destination.

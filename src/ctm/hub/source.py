@@ -111,7 +111,8 @@ def open_trained(source: str | Path, *, trust_remote_code: bool = False, **where
     Args:
         source: the folder of a run; or a saved model whose task is known: its folder or file, the name of one in the
             package, or a repository.
-        trust_remote_code, where: as for `load`.
+        trust_remote_code: as for `load`.
+        where: as for `load`.
 
     Raises:
         RunError, CheckpointError, ConfigError: if there is none, it cannot be read, or its task is not known.

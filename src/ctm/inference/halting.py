@@ -1,4 +1,4 @@
-"""Thinking only as long as needed: a sample leaves the batch once it is certain (sections 3.5 and 6).
+"""Thinking only as long as needed: a sample leaves the batch once it is certain (section 5.1).
 
 Those that leave make room for others, so the batch stays full, of samples of different ages.
 """
