@@ -2,7 +2,7 @@
 # `make test`: set up, then all checks.
 # `make test-oldest`: the tests once more, with the oldest PyTorch that is supported, in an environment of its own.
 # `make page`: what the page in the browser runs on, from its package; with Node.js 20 or newer.
-# `make test-page`: the page in a real browser: the one that CTM_CHROMIUM names, or chromium, installed if it is not there.
+# `make test-page`: all of the page in a real browser: the one that CTM_CHROMIUM names, or chromium, installed if it is not there.
 # `make zoo`: the trained models in the package, from their presets.
 # `make tutorials`: the tutorials with their outputs, as web pages and as notebooks of Jupyter, into build/tutorials.
 # `make wheel`: the wheel, and whether it works when installed alone, in an environment of its own.
@@ -39,7 +39,7 @@ demo: $(READY)
 
 # The page's runtime and the types of its modules need Node.js; without it, tests that need them say so and are skipped.
 test: lint types dependencies $(if $(shell command -v npm),page)
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow"
 
 page: $(READY)
 	$(BIN)/python tools/make_page.py

@@ -57,6 +57,10 @@ def forget_files(patch: pytest.MonkeyPatch) -> None:
     registry.presets()
     for module, name in ((config, "_MEMBERS"), (plugins, "_FILES"), (plugins, "_ORIGINS"), (registry, "_PRESETS")):
         patch.setattr(module, name, dict(getattr(module, name)))
+    if "gymnasium" in sys.modules:  # environments that such files registered
+        from gymnasium.envs.registration import registry as environments
+
+        patch.delitem(environments, "Recall-v0", raising=False)
     for name in [name for name in sys.modules if name.startswith("ctm_plugin_")]:
         patch.delitem(sys.modules, name)
 

@@ -12,7 +12,7 @@ from ctm.tasks.sort.emissions import emissions
 from page.conftest import needs_browser
 from training.experiments import parity
 
-pytestmark = [needs_browser, pytest.mark.timeout(600)]
+pytestmark = [needs_browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 INPUTS = (
     """() => Object.values(window.page.view.inputs()).map(({ data, shape }) => [Array.from(data, Number), shape])"""
