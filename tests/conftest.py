@@ -38,7 +38,9 @@ def data(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
+    """What an earlier test of the process changed does not matter."""
     torch.manual_seed(0)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
