@@ -99,3 +99,11 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path):
         _, errors = process.communicate(timeout=30)
         assert "Traceback" not in errors
         assert process.returncode == 0
+
+
+def test_only_plain_cartpole_is_played_by_the_page_itself():
+    model, task = ctm.load("cartpole/quick"), ctm.preset("cartpole/quick").task
+    assert task.build().page_data(model) == {}
+    skipping = task.replace(environment=task.environment.replace(frame_skip=2)).build().page_data(model)
+    assert len(skipping["observations"]) == len(skipping["rewards"]) == len(skipping["frames"]) > 0
+    assert skipping["frames"][0].startswith("data:image/jpeg;base64,")

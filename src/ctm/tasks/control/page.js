@@ -11,8 +11,7 @@ const WIDTH = 360, HEIGHT = 200;
 /** @param {Context} context @returns {View} */
 export function createView(context) {
   const { environment } = context.description.about.task;
-  const isCartPole = environment.id === "CartPole-v1" && environment.frame_skip === 1;
-  return acting(context, isCartPole ? new CartPole(environment) : new Recorded(context.data));
+  return acting(context, context.data.observations ? new Recorded(context.data) : new CartPole(environment));
 }
 
 /** An episode that was played when the page was made: the machine thinks about what was seen then. */

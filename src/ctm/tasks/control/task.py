@@ -168,8 +168,9 @@ class Control:
         )
 
     def page_data(self, model: ContinuousThoughtMachine) -> dict[str, Any]:
-        """An episode to watch in the page; of CartPole none, since the page plays it itself."""
-        if self.config.environment.id == "CartPole-v1":
+        """An episode to watch in the page; of plain CartPole none, since the page plays it itself."""
+        environment = self.config.environment
+        if environment.id == "CartPole-v1" and environment.frame_skip == 1 and not environment.options:
             return {}
         act = Actor(Agent(model), 1, self.config.greedy, seed_from("actions", "watched", 0))
         steps = list(itertools.islice(watch(act, self.config.environment, seed=0), PAGE_STEPS))
