@@ -13,6 +13,7 @@ import ctm
 import ctm.page.site
 from cli.commands import refused
 from ctm import ConfigError
+from ctm.control.episodes import watch
 from ctm.page.server import address, serve
 from page.conftest import needs_runtime
 from plugin_files import TASK, write
@@ -107,3 +108,18 @@ def test_only_plain_cartpole_is_played_by_the_page_itself():
     skipping = task.replace(environment=task.environment.replace(frame_skip=2)).build().page_data(model)
     assert len(skipping["observations"]) == len(skipping["rewards"]) == len(skipping["frames"]) > 0
     assert skipping["frames"][0].startswith("data:image/jpeg;base64,")
+
+
+def test_an_environment_that_cannot_be_drawn_has_an_episode_without_pictures(monkeypatch):
+    def undrawn(act, config, seed, drawn=True):
+        if drawn:
+            raise ConfigError("cannot be drawn")
+        return watch(act, config, seed, drawn)
+
+    monkeypatch.setattr("ctm.tasks.control.task.watch", undrawn)
+    task = ctm.preset("cartpole/quick").task
+    data = (
+        task.replace(environment=task.environment.replace(frame_skip=2)).build().page_data(ctm.load("cartpole/quick"))
+    )
+    assert data["frames"] == []
+    assert len(data["observations"]) == len(data["rewards"]) > 0

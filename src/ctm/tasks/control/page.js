@@ -26,6 +26,7 @@ class Recorded {
     this.rewards = rewards;
     this.images = frames.map((source) => Object.assign(new Image(), { src: source }));
     this.steps = 0;
+    if (!frames.length) this.lead += " The environment itself cannot be drawn.";
   }
 
   reset() {

@@ -13,7 +13,7 @@ import torch
 from ctm.backbones import BackboneConfig, ConvNet, FeatureTokens, GatedPerceptron, GridCells, ModuleBackbone
 from ctm.control.agent import Agent
 from ctm.control.environments import EnvironmentConfig, Environments
-from ctm.control.episodes import bootstrap_interval, play, watch
+from ctm.control.episodes import EpisodeStep, bootstrap_interval, play, watch
 from ctm.control.spaces import Observations
 from ctm.errors import ConfigError
 from ctm.inputs import Inputs
@@ -172,13 +172,19 @@ class Control:
         environment = self.config.environment
         if environment.id == "CartPole-v1" and environment.frame_skip == 1 and not environment.options:
             return {}
-        act = Actor(Agent(model), 1, self.config.greedy, seed_from("actions", "watched", 0))
-        steps = list(itertools.islice(watch(act, self.config.environment, seed=0), PAGE_STEPS))
+        try:
+            steps = self._steps_for_page(model, drawn=True)
+        except ConfigError:  # it cannot be drawn, which the page says
+            steps = self._steps_for_page(model, drawn=False)
         return {
             "observations": torch.stack([step.observation for step in steps]).numpy(),
             "rewards": [step.reward for step in steps],
             "frames": [_as_url(step.frame) for step in steps if step.frame is not None],
         }
+
+    def _steps_for_page(self, model: ContinuousThoughtMachine, drawn: bool) -> list[EpisodeStep]:
+        act = Actor(Agent(model), 1, self.config.greedy, seed_from("actions", "watched", 0))
+        return list(itertools.islice(watch(act, self.config.environment, 0, drawn), PAGE_STEPS))
 
     def animate(self, episode: RecordedEpisode, most: int = 150) -> "Iterator[np.ndarray]":
         """Frames (H, W, 3) of an episode, so many at most, the last one always."""
