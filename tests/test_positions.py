@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -45,6 +46,30 @@ def test_rotation_of_a_map_need_not_be_square(grid):
         for column in range(grid[1]):
             vectors = [rotated(positions.start, grid[0], row), rotated(positions.start, grid[1], column)]
             torch.testing.assert_close(found[:, row, column], positions.project(torch.cat(vectors)))
+
+
+@pytest.mark.parametrize("grid", [(9,), (3, 5)])
+def test_harmonics_turn_as_many_times_as_far_and_are_shorter(grid):
+    positions = randomised(RotationalPositions.Config(len(grid), harmonics=3).build(6))
+    found = positions(torch.zeros(1, 6, *grid))
+    assert found.shape == (6, *grid)
+    for place in itertools.product(*map(range, grid)):
+        vectors = [
+            rotated(positions.start, length, number * step) * math.sqrt(3 / number)
+            for length, step in zip(grid, place, strict=True)
+            for number in (1, 2, 3)
+        ]
+        torch.testing.assert_close(found[(slice(None), *place)], positions.project(torch.cat(vectors)))
+
+
+@pytest.mark.parametrize(("harmonics", "drop"), [(1, 0.0012), (16, 0.049)])
+def test_neighbours_are_told_apart_better_with_harmonics(harmonics, drop):
+    positions = RotationalPositions.Config(1, harmonics).build(2 * harmonics)
+    torch.nn.init.eye_(positions.project.weight)
+    torch.nn.init.zeros_(positions.project.bias)
+    vectors = positions(torch.zeros(1, 2 * harmonics, 64)).T  # (64, 2 harmonics)
+    here, following = vectors[20], vectors[21]
+    assert 1 - (here @ following / here.square().sum()).item() == pytest.approx(drop, rel=0.05)
 
 
 def test_the_start_vector_is_learned_for_maps_only():
@@ -115,6 +140,7 @@ def test_every_kind_survives_a_dictionary(config):
     [
         (lambda: FourierPositions.Config(scales=0), "scales = 0: expected at least 1"),
         (lambda: RotationalPositions.Config(dimensions=3), "dimensions = 3: expected 1 or 2"),
+        (lambda: RotationalPositions.Config(harmonics=0), "harmonics = 0: expected at least 1"),
     ],
 )
 def test_wrong_configurations_are_refused(make, message):

@@ -96,6 +96,10 @@ class RotationalPositions(nn.Module):
     On a grid the rotated vectors of row and column are concatenated. In two dimensions the vector to rotate is
     learned; in one it is fixed (the parity experiments). A linear map takes them to the channels. Unlike the authors'
     code, maps need not be square.
+
+    With harmonics there are vectors that turn 2, 3, … times as far, too, the k-th of them sqrt(harmonics / k) long.
+    Half a turn alone hardly tells the neighbours in a long sequence apart: over 64 positions, a query that peaks at one
+    of them is lower by 0.12 % of its height at the next. With 16 harmonics it is lower by 5 %.
     """
 
     @dataclass(frozen=True)
@@ -104,9 +108,12 @@ class RotationalPositions(nn.Module):
 
         dimensions: int = 1
         """1 for sequences, 2 for maps."""
+        harmonics: int = 1
+        """Vectors for each axis, the k-th of which turns k times as far; 1 as in the paper."""
 
         def validate(self) -> None:
             self.require(self.dimensions in (1, 2), "dimensions", "1 or 2")
+            self.require(self.harmonics >= 1, "harmonics", "at least 1")
 
         def build(self, channels: int) -> "RotationalPositions":
             return RotationalPositions(self, channels)
@@ -114,20 +121,25 @@ class RotationalPositions(nn.Module):
     def __init__(self, config: "RotationalPositions.Config", channels: int) -> None:
         super().__init__()
         self.start = (0.0, 1.0) if config.dimensions == 1 else nn.Parameter(torch.tensor([0.0, 1.0]))
-        self.project = nn.Linear(2 * config.dimensions, channels)
+        self.harmonics = config.harmonics
+        self.project = nn.Linear(2 * config.harmonics * config.dimensions, channels)
 
     def forward(self, features: Float[Tensor, "B C *grid"]) -> Float[Tensor, "C *grid"]:
         grid = features.shape[2:]
         rotated = []
         for axis, length in enumerate(grid):
             shape = [length if other == axis else 1 for other in range(len(grid))]
-            rotated.append(self._rotate(_unit_steps(length, self.project.weight)).view(*shape, 2).expand(*grid, 2))
+            vectors = self._rotate(_unit_steps(length, self.project.weight))  # (length, 2 harmonics)
+            rotated.append(vectors.view(*shape, -1).expand(*grid, -1))
         return self.project(torch.cat(rotated, dim=-1)).movedim(-1, 0)
 
-    def _rotate(self, steps: Float[Tensor, " L"]) -> Float[Tensor, "L 2"]:
-        """The start vector, turned by half a turn times each step."""
-        (x, y), (cos, sin) = self.start, ((steps * math.pi).cos(), (steps * math.pi).sin())
-        return torch.stack([x * cos - y * sin, x * sin + y * cos], dim=-1)
+    def _rotate(self, steps: Float[Tensor, " L"]) -> Float[Tensor, "L _vectors"]:
+        """The start vector, turned by half a turn times each step and its multiples."""
+        multiples = torch.arange(1, self.harmonics + 1, device=steps.device, dtype=steps.dtype)
+        angles = steps.unsqueeze(1) * multiples * math.pi  # (L, harmonics)
+        (x, y), (cos, sin) = self.start, (angles.cos(), angles.sin())
+        vectors = torch.stack([x * cos - y * sin, x * sin + y * cos], dim=-1)  # (L, harmonics, 2)
+        return (vectors * (self.harmonics / multiples).sqrt().unsqueeze(1)).flatten(1)
 
 
 def _unit_steps(length: int, like: Tensor) -> Tensor:
