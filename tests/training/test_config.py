@@ -41,6 +41,14 @@ def test_random_ticks_are_between_one_and_those_of_the_model():
         parity(least_ticks=5)
 
 
+def test_growing_ticks_have_a_number_to_grow_from():
+    assert parity(least_ticks=4, ticks_grow_for=1).training.ticks_grow_for == 1
+    with pytest.raises(ConfigError, match=r"^ticks_grow_for = 0: expected at least 1, or nothing"):
+        parity(least_ticks=4, ticks_grow_for=0)
+    with pytest.raises(ConfigError, match=r"^ticks_grow_for = 9: expected nothing without least_ticks to grow from"):
+        parity(ticks_grow_for=9)
+
+
 def test_a_batch_divides_into_equal_parts():
     with pytest.raises(ConfigError, match="a multiple of accumulate \\* devices \\* nodes = 6"):
         TrainingConfig(iterations=1, batch_size=8, accumulate=3, devices=2)

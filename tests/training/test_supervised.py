@@ -124,21 +124,28 @@ def test_batch_normalisation_is_synchronized_where_it_is_asked_for():
         assert torch.equal(tensor, weights[name]), name
 
 
+def thought(taught, steps):
+    """For how many ticks a trainer lets its model think in each of some steps."""
+    ticks = []
+    loss = taught.task.loss
+    taught.task.loss = lambda thoughts, targets: ticks.append(thoughts.ticks) or loss(thoughts, targets)
+    for _ in range(steps):
+        taught.step(measure=False)
+    return ticks
+
+
 def test_random_numbers_of_ticks():
     """From the least number to the model's, the same for the same seed and iteration."""
-
-    def thought(taught, steps):
-        ticks = []
-        loss = taught.task.loss
-        taught.task.loss = lambda thoughts, targets: ticks.append(thoughts.ticks) or loss(thoughts, targets)
-        for _ in range(steps):
-            taught.step(measure=False)
-        return ticks
-
     drawn = thought(trainer(least_ticks=2, iterations=30), 30)
     assert set(drawn) == {2, 3, 4}
     assert thought(trainer(least_ticks=2, iterations=30), 5) == drawn[:5]
     assert thought(trainer(), 3) == [4, 4, 4]
+
+
+def test_growing_numbers_of_ticks():
+    """Evenly from the least number, and the model's from the last of these iterations on, whatever the seed."""
+    for seed in (0, 1):
+        assert thought(trainer(least_ticks=2, ticks_grow_for=4, iterations=30, seed=seed), 6) == [2, 2, 3, 3, 4, 4]
 
 
 def test_parameters_that_never_had_a_gradient_are_saved_and_restored(tmp_path):

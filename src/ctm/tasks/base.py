@@ -231,6 +231,10 @@ class Task(ABC):
         """Named pictures that only this task has, of recorded thoughts about some samples: by default none."""
         return iter(())
 
+    def training_figures(self, metrics: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, "Figure"]]:
+        """Named pictures of how training went, from all lines of a run's metrics: by default none."""
+        return iter(())
+
     def evaluation_figures(self, model: ContinuousThoughtMachine) -> Iterator[tuple[str, "Figure"]]:
         """Named pictures for which a model is put to further tests: by default none."""
         return iter(())

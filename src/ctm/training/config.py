@@ -118,6 +118,9 @@ class TrainingConfig(LearningConfig, kind="supervised"):
     least_ticks: int | None = None
     """Think a random number of ticks in each iteration, from this many to the model's, so that it learns to be certain
     early; nothing for always the model's."""
+    ticks_grow_for: int | None = None
+    """Iterations in which the number of ticks grows evenly from `least_ticks` to the model's instead: what takes many
+    ticks is learned last, and the iterations before take less time; nothing for a random number."""
     workers: int = 0
     """Processes beside each that trains, which read its batches ahead; 0 to read them when they are needed."""
     synchronize_batch_norm: bool = False
@@ -139,6 +142,9 @@ class TrainingConfig(LearningConfig, kind="supervised"):
         self.require(self.batch_size <= MOST_SAMPLES, "batch_size", f"at most {MOST_SAMPLES}")
         self.require(self.workers >= 0, "workers", "0 or more")
         self.require(self.least_ticks is None or self.least_ticks >= 1, "least_ticks", "at least 1, or nothing")
+        if self.ticks_grow_for is not None:
+            self.require(self.ticks_grow_for >= 1, "ticks_grow_for", "at least 1, or nothing")
+            self.require(self.least_ticks is not None, "ticks_grow_for", "nothing without least_ticks to grow from")
         parts = self.accumulate * self.devices * self.nodes
         expected = f"a multiple of accumulate * devices * nodes = {parts}"
         self.require(self.batch_size % parts == 0, "batch_size", expected)

@@ -56,7 +56,8 @@ def report(
         return
     task = run.experiment.task.build()
     model = run.load_model(device=device)
-    figures = {"training": training_curves(run.complete_metrics())}
+    metrics = run.complete_metrics()
+    figures = {"training": training_curves(metrics), **dict(task.training_figures(metrics))}
     batch = run.experiment.training.evaluation_batch
     folder = run.figures
     folder.mkdir(exist_ok=True)

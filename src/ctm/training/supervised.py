@@ -66,10 +66,14 @@ class SupervisedTrainer(Trainer):
 
     def _ticks(self, inputs: Inputs) -> int | None:
         """How many ticks to think in this iteration; nothing for as many as the model thinks by itself."""
-        if self.config.least_ticks is None:
+        least, most, growing = self.config.least_ticks, self.model.config.ticks, self.config.ticks_grow_for
+        if least is None:
             return None
-        source = generator(self.config.seed, "ticks", self.iteration)
-        ticks = int(torch.randint(self.config.least_ticks, self.model.config.ticks + 1, (), generator=source))
+        if growing is None:
+            source = generator(self.config.seed, "ticks", self.iteration)
+            ticks = int(torch.randint(least, most + 1, (), generator=source))
+        else:
+            ticks = least + (most - least) * min(self.iteration, growing) // growing
         return self.model.observer.shown(inputs) + ticks
 
     def _next_batch(self) -> Batch:

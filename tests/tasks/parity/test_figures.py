@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctm.tasks.parity.figures import accuracy_by_position, parity_frames, parity_picture
+from ctm.tasks.parity.figures import accuracy_by_position, learned_positions, parity_frames, parity_picture
 
 
 def solved(length, ticks=5, heads=4):
@@ -59,3 +59,11 @@ def test_accuracy_by_position_is_a_map_of_positions_by_ticks():
     points = panel(figure, "Accuracy").lines[0]
     assert points.get_xdata().tolist() == [2, 2, 3, 5]
     assert panel(figure, "Attention").images
+
+
+def test_positions_are_learned_over_iterations():
+    accuracy = torch.tensor([[0.5, 0.5, 0.5], [1.0, 0.6, 0.5], [0.95, 1.0, 0.94]])
+    figure = learned_positions([0, 10, 20], accuracy)
+    assert panel(figure, "Positions learned").lines[0].get_xydata().tolist() == [[0, 0], [10, 1], [20, 2]]
+    np.testing.assert_array_equal([line.get_ydata() for line in panel(figure, "Accuracy").lines], accuracy)
+    learned_positions([0], torch.tensor([[0.5]]))  # of a run that has only begun

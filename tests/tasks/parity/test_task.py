@@ -9,6 +9,7 @@ from ctm import ConfigError, DataError
 from ctm.tasks.parity import Parity
 from ctm.tasks.parity.task import parities
 from ctm.testing import check_task
+from ctm.thoughts import Thoughts
 
 
 def naive(signs):
@@ -109,6 +110,22 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         with pytest.raises(DataError, match="cannot be read") as caught:
             task.read(path)
         assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_every_position_is_scored_at_the_most_certain_tick():
+    logits = torch.tensor([[[[5.0, 0], [0, 5]], [[9, 0], [9, 0]]]])  # (1, 2, 2, 2): even and odd, then both even
+    thoughts = Thoughts(logits, torch.tensor([[0.3, 0.6]]), None)
+    scores = Parity.Config(length=2).build().scores(thoughts, torch.tensor([[0, 1]]))
+    assert scores["accuracy_by_position"].tolist() == [[1, 0]]
+
+
+def test_how_training_went_is_drawn_where_positions_were_scored():
+    task, old = Parity.Config(length=2).build(), {"iteration": 0, "split": "validation", "accuracy": 0.5}
+    assert not list(task.training_figures([old, {"iteration": 5, "loss": 0.1}]))
+    new = [old | {"iteration": iteration, "accuracy_by_position": [1.0, 0.5]} for iteration in (10, 20)]
+    ((name, figure),) = task.training_figures([*new, new[0] | {"split": "train"}])
+    assert name == "learned"
+    assert figure.axes[1].lines[0].get_xdata().tolist() == [10, 20]
 
 
 def test_an_answer_is_spelt():

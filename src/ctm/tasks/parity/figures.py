@@ -1,15 +1,16 @@
 """How a machine works out parity: where it looks, and what it answers when (Figures 6a, 7 and 17)."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -97,6 +98,39 @@ def accuracy_by_position(
         look: dict[str, Any] = {"fmt": "o", "color": INK, "markersize": 2.5, "linewidth": 0.8}
         panels[-1].errorbar(ticks.mean(0), place, xerr=spread, **look)
         panels[-1].set_title("Accuracy, and the most certain tick")
+    return figure
+
+
+LEARNED = 0.95
+"""The accuracy from which a position counts as learned."""
+
+
+@styled()
+def learned_positions(iterations: Sequence[int], accuracy: Tensor) -> Figure:
+    """Which positions a machine learns when (Figure 16).
+
+    Args:
+        iterations: N, when it was evaluated.
+        accuracy: (N, L), of each position then, from 0 to 1.
+
+    Returns:
+        a figure with two panels: the accuracy of every position, coloured by iteration; and over the iterations, how
+        many positions are right in 95 % of the sequences.
+    """
+    figure = canvas(height=2.9)
+    figure.set_layout_engine("constrained")
+    by_position, learned = figure.subplots(1, 2)
+    length, last = accuracy.shape[1], max([*iterations, 1])
+    for iteration, values in zip(iterations, plain(accuracy), strict=True):
+        by_position.plot(range(1, length + 1), values, color=TICK_COLOURS(iteration / last), linewidth=1)
+    by_position.set(title="Accuracy", xlabel="position", ylim=(0.4, 1.02))
+    by_position.xaxis.set_major_locator(whole_numbers())
+    scale = figure.colorbar(ScalarMappable(Normalize(0, last), TICK_COLOURS), ax=by_position)
+    scale.set_label("iteration")
+    learned.plot(iterations, plain((accuracy >= LEARNED).sum(1)), color=BLUE, marker="o", markersize=2.5)
+    learned.axhline(length, color=MUTED, linestyle="--", linewidth=1)
+    learned.set(title="Positions learned", xlabel="iteration", ylim=(0, None))
+    learned.grid(axis="y")
     return figure
 
 

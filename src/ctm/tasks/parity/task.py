@@ -1,8 +1,8 @@
 """For every position of a sequence of +1 and -1: is the number of -1 up to here odd?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
@@ -46,6 +46,11 @@ class Parity(GeneratedTask):
         signs = torch.randint(2, (size, self.config.length), generator=source) * 2 - 1  # (B, L)
         return Batch(signs.float(), parities(signs))
 
+    def scores(self, thoughts: Thoughts, targets: Tensor) -> dict[str, Tensor]:
+        """The scores of every task, and "accuracy_by_position" (B, L) of the most certain tick."""
+        right = (thoughts.at("most_certain").argmax(-1) == targets).float()  # (B, L)
+        return super().scores(thoughts, targets) | {"accuracy_by_position": right}
+
     def parse(self, text: str) -> Tensor:
         """Signs, + and -, as many as the task is long; white space does not count."""
         text = "".join(text.split())
@@ -62,6 +67,14 @@ class Parity(GeneratedTask):
 
         signs = inputs[0]
         return parity_frames(signs, parities(signs), thoughts.logits[0], thoughts.recorded.attention[0])
+
+    def training_figures(self, metrics: Sequence[Mapping[str, Any]]) -> "Iterator[tuple[str, Figure]]":
+        from ctm.tasks.parity.figures import learned_positions
+
+        lines = [line for line in metrics if line.get("split") == "validation" and "accuracy_by_position" in line]
+        if lines:  # runs from before this score have none
+            iterations = [line["iteration"] for line in lines]
+            yield "learned", learned_positions(iterations, torch.tensor([line["accuracy_by_position"] for line in lines]))
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
         from ctm.tasks.parity.figures import accuracy_by_position, parity_picture
