@@ -75,6 +75,7 @@ def machine_configs(
             ctm.ConvNet.Config((6,), (True,)),
             ctm.FourierPositions.Config(draw(st.sampled_from([1, 3]))),
         ),
+        (ctm.LatticeNet.Config(6, blocks=1, input_channels=1), ctm.RotationalPositions.Config(2, harmonics=2)),
         (ctm.Identity.Config(channels=6, dimensions=2), ctm.NoPositions()),
         (ctm.Identity.Config(channels=6, dimensions=0), None),
         (ctm.PerFrame.Config(ctm.ConvNet.Config((6,), (True,))), ctm.NoPositions()),
@@ -122,7 +123,7 @@ def inputs_for(config: ctm.MachineConfig, batch: int) -> Inputs:
         return torch.randn(batch, 2, 1, 4, 6), torch.stack([torch.randint(*ends, (batch,)) for ends in SYMBOLS], dim=1)
     if isinstance(config.backbone, ctm.TokenEmbedding.Config):
         return torch.randint(2, (batch, 7)) * 2.0 - 1
-    if isinstance(config.backbone, ctm.ConvNet.Config):
+    if isinstance(config.backbone, ctm.ConvNet.Config | ctm.LatticeNet.Config):
         return torch.randn(batch, 1, *(8, 6)[: config.backbone.dimensions])
     if isinstance(config.backbone, ctm.FeatureTokens.Config | ctm.GatedPerceptron.Config):
         return torch.randn(batch, 7)

@@ -14,6 +14,7 @@ from .backbones import FeatureTokens as FeatureTokens
 from .backbones import GatedPerceptron as GatedPerceptron
 from .backbones import GridCells as GridCells
 from .backbones import Identity as Identity
+from .backbones import LatticeNet as LatticeNet
 from .backbones import ModuleBackbone as ModuleBackbone
 from .backbones import PerFrame as PerFrame
 from .backbones import PretrainedResNet as PretrainedResNet

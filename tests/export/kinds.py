@@ -90,6 +90,13 @@ KINDS = {
         "action": SYNCHRONIZATION,
         "output": SYNCHRONIZATION,
     },
+    "lattice": {
+        "backbone": ctm.LatticeNet.Config(6, blocks=1, input_channels=1),
+        "observer": ctm.CrossAttention.Config(8, 2, ctm.RotationalPositions.Config(2, harmonics=2)),
+        "core": ctm.NeuronCore.Config(12, 2, MLP, ctm.NeuronModels.Config(2)),
+        "action": SYNCHRONIZATION,
+        "output": SYNCHRONIZATION,
+    },
     "photo": {
         "backbone": ctm.ResNet.Config(18, 1),
         "observer": ctm.CrossAttention.Config(8, 2, ctm.RotationalPositions.Config(2)),

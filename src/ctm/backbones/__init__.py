@@ -4,6 +4,7 @@ from ctm.backbones.base import BackboneConfig, Identity
 from ctm.backbones.conv_net import ConvNet
 from ctm.backbones.features import FeatureTokens
 from ctm.backbones.grid_cells import GridCells
+from ctm.backbones.lattice_net import LatticeNet
 from ctm.backbones.module import ModuleBackbone, wrap
 from ctm.backbones.per_frame import PerFrame
 from ctm.backbones.perceptron import GatedPerceptron
@@ -20,6 +21,7 @@ __all__ = [
     "GatedPerceptron",
     "GridCells",
     "Identity",
+    "LatticeNet",
     "ModuleBackbone",
     "PerFrame",
     "PretrainedResNet",

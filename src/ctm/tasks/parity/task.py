@@ -74,7 +74,10 @@ class Parity(GeneratedTask):
         lines = [line for line in metrics if line.get("split") == "validation" and "accuracy_by_position" in line]
         if lines:  # runs from before this score have none
             iterations = [line["iteration"] for line in lines]
-            yield "learned", learned_positions(iterations, torch.tensor([line["accuracy_by_position"] for line in lines]))
+            yield (
+                "learned",
+                learned_positions(iterations, torch.tensor([line["accuracy_by_position"] for line in lines])),
+            )
 
     def figures(self, thoughts: Thoughts, samples: Batch) -> "Iterator[tuple[str, Figure]]":
         from ctm.tasks.parity.figures import accuracy_by_position, parity_picture
