@@ -1,6 +1,5 @@
 """Scores and speed of a model that stops when it is sure, or thinks to the end."""
 
-import functools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -56,10 +55,9 @@ def evaluate_until(
     batches = list(_first(task.evaluation(split, batch_size), samples))
     inputs = [tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
     targets = torch.cat([batch.targets for batch in batches])
-    answer = functools.partial(_answer, model, until=until, batch_size=batch_size, sampling=sampling)
-    answer(inputs[:1])  # the first time is slower
+    _answer(model, inputs[:1], until, batch_size, sampling)  # the first time is slower
     start = time.perf_counter()
-    found = answer(inputs)
+    found = _answer(model, inputs, until, batch_size, sampling)
     mean_ticks = float(found.ticks.mean(dtype=widest(device)))  # waits for the device
     seconds = time.perf_counter() - start
     thoughts = Thoughts(found.answers.unsqueeze(1), found.certainty.unsqueeze(1), None)  # of a single tick
