@@ -255,7 +255,8 @@ def drawn(results: list[dict[str, Any]]) -> Figure:
         axes.set_xlabel("times the computation")
         axes.grid(axis="y")
     figure.axes[0].set_ylabel("whole answers right, %")
-    figure.axes[0].legend(fontsize=7)
+    middle = figure.axes[len(results) // 2]
+    middle.legend(*figure.axes[0].get_legend_handles_labels(), loc="upper right", fontsize=7)
     return figure
 
 
