@@ -234,8 +234,8 @@ def as_table(many: list[int], found: dict[str, Any]) -> str:
 @styled()
 def drawn(results: list[dict[str, Any]]) -> Figure:
     """Score against computation, a panel for each model; bands from the lowest to the highest seed."""
-    figure = canvas(height=3.2)
-    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.2, top=0.9, wspace=0.25)
+    figure = canvas(height=3.5)
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.18, top=0.82, wspace=0.25)
     colours = dict(zip(("more ticks", "surest", "vote", "mean", "check"), SERIES, strict=False))
     for axes, result in zip(figure.subplots(1, len(results), squeeze=False)[0], results, strict=True):
         for way, each in result["ways"].items():
@@ -255,8 +255,7 @@ def drawn(results: list[dict[str, Any]]) -> Figure:
         axes.set_xlabel("times the computation")
         axes.grid(axis="y")
     figure.axes[0].set_ylabel("whole answers right, %")
-    middle = figure.axes[len(results) // 2]
-    middle.legend(*figure.axes[0].get_legend_handles_labels(), loc="upper right", fontsize=7)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="upper center", ncols=len(colours) + 1)
     return figure
 
 

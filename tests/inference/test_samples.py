@@ -146,16 +146,24 @@ def test_the_mean_is_one_of_probabilities(model, images):
     torch.testing.assert_close(found.certainty, ctm.certainty.certainty(found.answers))
 
 
-def one_hot(*classes):
-    return torch.nn.functional.one_hot(torch.tensor(classes), 3).float()
+def thoughts_saying(*classes):
+    """Answers (1, K, *answer, 3), each marked with which thought it is of."""
+    answers = torch.nn.functional.one_hot(torch.tensor(classes), 3).float()
+    return (answers + torch.arange(len(classes)).view(-1, *[1] * (answers.dim() - 1))).unsqueeze(0)
 
 
-def test_a_vote_is_about_whole_answers_and_the_surest_breaks_ties():
-    answers = torch.stack([one_hot((0, 1), (0, 2), (1, 1), (0, 1)), one_hot((0, 1), (2, 2), (2, 2), (0, 1))])
-    certainty = torch.tensor([[0.1, 0.9, 0.8, 0.2], [0.1, 0.4, 0.6, 0.5]])
-    marked = answers + torch.arange(4)[:, None, None]  # says which thought it was
-    found = chosen(marked, certainty, "vote")
-    assert torch.equal(found, marked[torch.arange(2), [3, 2]])
+@pytest.mark.parametrize(
+    ("classes", "certainty", "choice"),
+    [
+        ((0, 2, 1, 0), (0.1, 0.9, 0.8, 0.2), 3),  # of the two that agree the more certain one
+        ((0, 2, 2, 0), (0.1, 0.4, 0.6, 0.5), 2),  # two against two: the most certain one of all
+        (((0, 1), (0, 2), (1, 1), (0, 1)), (0.1, 0.9, 0.8, 0.2), 3),
+        (((0, 0, 0), (0, 0, 0), (1, 1, 0), (1, 1, 1), (1, 1, 2)), (0.2, 0.1, 0.9, 0.9, 0.9), 0),  # not each position
+    ],
+)
+def test_a_vote_is_about_whole_answers_and_the_surest_breaks_ties(classes, certainty, choice):
+    answers = thoughts_saying(*classes)
+    assert torch.equal(chosen(answers, torch.tensor([certainty]), "vote"), answers[:, choice])
 
 
 def test_a_check_of_ones_own_chooses(model, images):
@@ -217,7 +225,7 @@ def test_noise_is_a_share_of_the_post_activations_at_its_ticks():
 
 
 def test_what_an_intervention_sets_stays_without_noise(model, images):
-    with model.intervene(neurons=range(model.config.core.neurons), value=0.0):
+    with model.intervene(neurons=range(model.config.core.neurons), value=1.0):
         answers, _ = all_of(model, images)
     torch.testing.assert_close(answers[:, 1], answers[:, 0])
     assert model.interventions == []
@@ -244,8 +252,9 @@ def test_noise_is_none_of_other_threads(model, images):
     assert added.apply(z, torch.zeros(2, dtype=torch.int64)) is z
 
 
-def test_nothing_to_think_about(model, images):
-    found = ctm.think(model, images[:0], samples=3, noise=0.1)
+@pytest.mark.parametrize("choose", ["surest", "vote", "mean"])
+def test_nothing_to_think_about(model, images, choose):
+    found = ctm.think(model, images[:0], samples=3, noise=0.1, choose=choose)
     assert [len(part) for part in found] == [0, 0, 0, 0]
 
 
