@@ -1,4 +1,4 @@
-"""Using a trained machine: stopping when sure, several thoughts about an input, pools of samples of different ages, running answers, streams."""
+"""Using a trained machine: stopping when sure, several thoughts about an input, running answers, streams."""
 
 from ctm.inference.halting import Answers, think, think_stream, threshold_for_budget
 from ctm.inference.samples import Noise
