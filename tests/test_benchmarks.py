@@ -140,6 +140,26 @@ def test_augmentations_have_a_line_each() -> None:
     ]
 
 
+def test_samples_are_compared_with_more_ticks(tmp_path: Path) -> None:
+    models, sizes = ("mazes/quick", "digits"), ("--samples", "2", "--seeds", "2", "--count", "6", "--size", "11")
+    picture = tmp_path / "picture.png"
+    printed = run("samples.py", *models, *sizes, "--out", str(tmp_path), "--picture", str(picture))
+    report = json.loads((tmp_path / "samples.json").read_text())
+    assert [result["model"] for result in report["results"]] == [*models]
+    for result in report["results"]:
+        checked = {"check", "more ticks, check"} if result["model"] == "mazes/quick" else set()
+        assert set(result["ways"]) == {"more ticks", "surest", "vote", "mean"} | checked
+        for way, found in result["ways"].items():
+            assert [len(scores) for scores in found["scores"]] == [1 if "ticks" in way else 2] * 2
+    reached = report["results"][0]["larger"]["reached"]
+    assert {way: len(scores) for way, scores in reached.items()} == {
+        **dict.fromkeys(("one thought", "more ticks"), 1),
+        **dict.fromkeys(("surest", "vote", "mean"), 2),
+    }
+    assert (tmp_path / "samples.md").read_text() == printed.removesuffix("\n")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 @needs_sb3
 def test_agents_are_compared_with_recurrent_ppo(tmp_path: Path) -> None:
     printed = run("recurrent_ppo.py", "cartpole/quick", "--steps", "1600", "--out", str(tmp_path))

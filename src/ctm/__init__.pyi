@@ -44,6 +44,7 @@ from .hub import from_pretrained as from_pretrained
 from .hub import load as load
 from .hub import zoo as zoo
 from .inference import Answers as Answers
+from .inference import Noise as Noise
 from .inference import Stream as Stream
 from .inference import think as think
 from .inference import think_stream as think_stream

@@ -37,7 +37,7 @@ class Intervention:
     """
 
     def __init__(self, total: int, tick: Ticks, neurons: Neurons, value: float | Tensor) -> None:
-        self.tick, self.ticks = tick, _as_range(tick)
+        self.tick, self.ticks = tick, as_range(tick)
         numbers = _numbers(neurons)
         for number in numbers:
             if not 0 <= number < total:
@@ -91,7 +91,7 @@ class Intervention:
             warnings.warn(f"tick = {self.tick}: nothing was set, since no sample came to such a tick", stacklevel=4)
 
 
-def _as_range(tick: Ticks) -> tuple[int, int | None, int]:
+def as_range(tick: Ticks) -> tuple[int, int | None, int]:
     """Start, end (nothing if open) and step."""
     if tick is None:
         return 0, None, 1

@@ -196,6 +196,7 @@ def test_what_cannot_be_drawn_is_trained_but_not_watched(capsys, own, tmp_path):
         (("evaluate", "--episodes", "0"), "episodes = 0: expected at least 1"),
         (("evaluate", "--ways"), "acts; it takes --episodes"),
         (("evaluate", "--until", "0.5"), "acts; it takes --episodes"),
+        (("evaluate", "--samples", "2", "--noise", "0.5"), "acts; it takes --episodes"),
         (("evaluate", "--whole"), "acts; it takes --episodes"),
         (("evaluate", "--batch-norm", "3"), "acts; it takes --episodes"),
         (("think", "--index", "1"), "--seed says which episode"),

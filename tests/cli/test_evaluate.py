@@ -90,6 +90,24 @@ def test_fewer_ticks(trained, capsys):
     assert scores(capsys, trained, "--until", "1", "--ticks", "3")["stopped"]["ticks"] == 3
 
 
+def test_several_thoughts_and_one_side_by_side(trained, capsys):
+    title, *lines = said(capsys, "evaluate", trained, "--samples", "3", "--noise", "0.5").splitlines()
+    assert re.fullmatch(r"test +3 samples +1 sample", title)
+    assert re.fullmatch(r"ticks +15\.0000 +5\.0000", lines[1])
+
+
+@pytest.mark.parametrize("stopping", [(), ("--until", "0.05"), ("--budget", "2")], ids=" ".join)
+def test_several_thoughts_as_json(trained, capsys, stopping):
+    options = ("--samples", "3", "--noise", "0.5", "--choose", "mean", "--seed", "4", *stopping)
+    found = scores(capsys, trained, *options)
+    assert [found[name] for name in ("samples", "noise", "choose", "seed")] == [3, 0.5, "mean", 4]
+    other = scores(capsys, trained, *stopping) if stopping else {"until": None, "stopped": found["single"]}
+    assert found["until"] == other["until"]
+    for name in ("accuracy", "whole_accuracy", "ticks"):
+        assert found["single"][name] == other["stopped"][name]
+    assert found["sampled"]["ticks"] > found["single"]["ticks"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -105,6 +123,16 @@ def test_fewer_ticks(trained, capsys):
             "evaluate: --whole shows a picture at a time; --until and --budget think about several",
         ),
         (["--whole"], "evaluate: --whole is for the task 'images'; this run's is 'parity'"),
+        (["--samples", "0", "--noise", "0.1"], "samples = 0: expected at least 2, to be compared with one thought"),
+        (["--samples", "2"], "samples = 2: expected noise, without which all thoughts are the same"),
+        (
+            ["--samples", "2", "--noise", "-1"],
+            "noise = -1.0: expected a number above 0, a share of the post-activations",
+        ),
+        (["--noise", "0.1"], "evaluate: --noise and --choose need --samples"),
+        (["--choose", "vote"], "evaluate: --noise and --choose need --samples"),
+        (["--samples", "2", "--noise", "1", "--ways"], "evaluate: give --samples, or one of --ways and --whole"),
+        (["--samples", "2", "--noise", "1", "--whole"], "evaluate: give --samples, or one of --ways and --whole"),
         (["--batch-norm", "0"], "batch_norm = 0: expected at least 1 batch"),
         (["--csv", "ways.csv"], "evaluate: --csv ways.csv needs --ways"),
         (["--ways", "--csv", "nowhere/ways.csv"], "--csv nowhere/ways.csv: there is no folder nowhere"),

@@ -52,6 +52,7 @@ def test_figures(trained, capsys):
         (["think", "--text", "-1 2"], "'-1 2': 2 numbers; expected 8"),
         (["think", "--text="], "'': 0 numbers; expected 8"),
         (["evaluate", "--until", "0.8"], "the task 'sort' emits its answer over ticks"),
+        (["evaluate", "--samples", "2", "--noise", "0.5"], "the task 'sort' emits its answer over ticks"),
         (["evaluate", "--budget", "3"], "the task 'sort' emits its answer over ticks"),
         (["evaluate", "--ways"], "the task 'sort' emits its answer over ticks"),
         (["evaluate", "--ticks", "7"], "ticks = 7: expected at least 8, one for each number to sort"),

@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+import ctm
+from ctm.inference.samples import Sampling
 from ctm.registry import preset
 from ctm.tasks.images.known import DIGITS
 from ctm.training import evaluate
@@ -38,6 +40,19 @@ def test_targets_stay_with_their_samples(learned):
     found = evaluate_until(model, task, "test", until, 6)
     assert found["accuracy"] == pytest.approx(float(right.float().mean()))
     assert found["ticks"] == pytest.approx(float((stop + 1).float().mean()))
+
+
+@pytest.mark.parametrize("until", [None, 0.02])
+def test_several_thoughts_are_scored_as_they_are_thought(learned, until):
+    model, task = learned
+    sampling = Sampling(3, noise=2.0, choose="surest", seed=5)
+    inputs, targets = next(iter(task.evaluation("test", 20)))
+    thought = ctm.think(model, inputs, 1.0 if until is None else until, samples=3, noise=2.0, seed=5)
+    found = evaluate_until(model, task, "test", until, 6, sampling=sampling)
+    right = (thought.answers.argmax(-1) == targets).float().mean()
+    assert found["accuracy"] == pytest.approx(float(right))
+    assert found["ticks"] == pytest.approx(float(thought.ticks.float().mean()))
+    assert found["ticks"] > evaluate_until(model, task, "test", until, 6)["ticks"]
 
 
 @pytest.fixture(name="asked")

@@ -8,6 +8,7 @@ from ctm.cli.trained import DEFAULT, ComputeOptions, Which, open_run
 from ctm.errors import ConfigError
 
 Split = Literal["test", "validation", "train"]
+Choose = Literal["surest", "vote", "mean"]
 
 
 def evaluate(
@@ -19,6 +20,9 @@ def evaluate(
     ticks: int | None = None,
     until: float | None = None,
     budget: float | None = None,
+    samples: int | None = None,
+    noise: float | None = None,
+    choose: Choose | None = None,
     ways: bool = False,
     whole: bool = False,
     batch_norm: int | None = None,
@@ -44,6 +48,13 @@ def evaluate(
         Stop thinking about a sample at this certainty, above 0 and at most 1, and compare with thinking to the end.
     budget:
         Stop likewise, at the certainty that takes so many ticks per sample on the validation split.
+    samples:
+        How many thoughts there are about each sample, the first as it is and the others with noise; compares with one.
+    noise:
+        With --samples, the noise on the post-activations, as a share of their root mean square.
+    choose:
+        With --samples, whose answer is given: of the surest thought (by default), of a vote of whole answers, or the
+        mean of probabilities.
     ways:
         Score every way of answering: top-1 and top-5 accuracy, and the expected calibration error.
     whole:
@@ -56,7 +67,7 @@ def evaluate(
     episodes:
         Of an agent, how many episodes; by default as many as at the end of training.
     seed:
-        Of an agent, which episodes; by default 0, those that score it in training.
+        Of an agent, which episodes; by default 0, those that score it in training. With --samples, of the noise.
     json:
         Print all scores, those by tick too, as one JSON object.
     """
@@ -77,19 +88,24 @@ def evaluate(
         raise ConfigError(f"until = {until}: expected a certainty above 0 and at most 1")
     if budget is not None and not budget >= 1:
         raise ConfigError(f"budget = {budget}: expected at least 1 tick")
+    if samples is None and (noise is not None or choose is not None):
+        raise ConfigError("evaluate: --noise and --choose need --samples")
+    if samples is not None and (ways or whole):
+        raise ConfigError("evaluate: give --samples, or one of --ways and --whole")
     if batch_norm is not None and batch_norm < 1:
         raise ConfigError(f"batch_norm = {batch_norm}: expected at least 1 batch")
     if episodes is not None and episodes < 1:
         raise ConfigError(f"episodes = {episodes}: expected at least 1")
+    sampling = None if samples is None else _sampling(samples, noise, choose, seed)
     device, precision = compute.start()
     opened = open_run(run, ticks)
     training = opened.experiment.training
     acts = opened.experiment.task.acts
-    if acts and (ways or stops or whole or batch_norm is not None):
+    if acts and (ways or stops or samples is not None or whole or batch_norm is not None):
         raise ConfigError(
             f"evaluate: {run} acts; it takes --episodes and --seed, and neither --ways, --until, --budget nor others"
         )
-    if (episodes is not None or seed is not None) and not acts:
+    if (episodes is not None or (seed is not None and samples is None)) and not acts:
         raise ConfigError(f"evaluate: {run} learns from samples: it has no --episodes and no --seed")
     task, model = opened.experiment.task.build(), opened.load_model(checkpoint, device)
     if whole:
@@ -101,6 +117,8 @@ def evaluate(
             scores, text = _acting(model, task, split, training.evaluation_batch, episodes, seed or 0)
         elif ways:
             scores, text = _ways(model, task, split, training.evaluation_batch, csv, json)
+        elif sampling is not None:
+            scores, text = _sampled(model, task, split, training.evaluation_batch, until, budget, sampling)
         elif stops:
             scores, text = _stopping(model, task, split, training.evaluation_batch, until, budget)
         else:
@@ -158,13 +176,54 @@ def _stopping(
     model: Any, task: Any, split: Split, batch: int, until: float | None, budget: float | None
 ) -> tuple[dict[str, Any], str]:
     """The scores of a model that stops when it is sure, next to those of thinking to the end."""
-    from ctm.inference.halting import threshold_for_budget
-    from ctm.training.halting import certainties, evaluate_until
+    from ctm.training.halting import evaluate_until
 
-    if budget is not None:
-        until = threshold_for_budget(certainties(model, task, "validation", batch), budget)
+    until = _threshold(model, task, batch, until, budget)
     stopped, full = (evaluate_until(model, task, split, limit, batch) for limit in (until, None))
-    lines = [f"{split:19} {f'until {until:.4g}':>12} {'all ticks':>12}"]
+    text = _side_by_side(task, split, {f"until {until:.4g}": stopped, "all ticks": full})
+    return {"until": until, "stopped": stopped, "full": full}, text
+
+
+def _sampled(
+    model: Any, task: Any, split: Split, batch: int, until: float | None, budget: float | None, sampling: Any
+) -> tuple[dict[str, Any], str]:
+    """The scores of several thoughts about each sample, next to those of one."""
+    from ctm.training.halting import evaluate_until
+
+    until = _threshold(model, task, batch, until, budget)
+    sampled, single = (evaluate_until(model, task, split, until, batch, sampling=how) for how in (sampling, None))
+    text = _side_by_side(task, split, {f"{sampling.samples} samples": sampled, "1 sample": single})
+    said = {**vars(sampling), "noise": sampling.noise.scale}
+    return {"until": until, **said, "sampled": sampled, "single": single}, text
+
+
+def _sampling(samples: int, noise: float | None, choose: Choose | None, seed: int | None) -> Any:
+    """How to think several times about each sample.
+
+    Raises:
+        ConfigError: for an option out of its range.
+    """
+    from ctm.inference.samples import Sampling
+
+    if samples < 2:
+        raise ConfigError(f"samples = {samples}: expected at least 2, to be compared with one thought")
+    try:
+        return Sampling(samples, noise, choose or "surest", seed or 0)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _threshold(model: Any, task: Any, batch: int, until: float | None, budget: float | None) -> float | None:
+    """The certainty to stop at, if at any."""
+    from ctm.inference.halting import threshold_for_budget
+    from ctm.training.halting import certainties
+
+    return until if budget is None else threshold_for_budget(certainties(model, task, "validation", batch), budget)
+
+
+def _side_by_side(task: Any, split: Split, columns: dict[str, dict[str, float]]) -> str:
+    """A table of score, ticks and speed."""
+    lines = [f"{split:19}" + "".join(f" {title:>12}" for title in columns)]
     for name in dict.fromkeys([task.primary_metric, "ticks", "samples_per_second"]):
-        lines.append(f"{name.replace('_', ' '):19} {stopped[name]:12.4f} {full[name]:12.4f}")
-    return {"until": until, "stopped": stopped, "full": full}, "\n".join(lines)
+        lines.append(f"{name.replace('_', ' '):19}" + "".join(f" {scores[name]:12.4f}" for scores in columns.values()))
+    return "\n".join(lines)

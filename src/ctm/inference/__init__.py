@@ -1,6 +1,7 @@
-"""Using a trained machine: stopping when sure, pools of samples of different ages, running answers, streams."""
+"""Using a trained machine: stopping when sure, several thoughts about an input, running answers, streams."""
 
 from ctm.inference.halting import Answers, think, think_stream, threshold_for_budget
+from ctm.inference.samples import Noise
 from ctm.inference.stream import Stream
 
-__all__ = ["Answers", "Stream", "think", "think_stream", "threshold_for_budget"]
+__all__ = ["Answers", "Noise", "Stream", "think", "think_stream", "threshold_for_budget"]

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ctm.inference.pool import Pool
+from ctm.inference.samples import Choice, Noise, Sampling, several
 from ctm.inputs import Inputs, shapes, split
 from ctm.machine import ContinuousThoughtMachine
 from ctm.thoughts import RULES, Rule
@@ -22,7 +23,7 @@ class Answers(NamedTuple):
 
     answers: Tensor  # (N, *answer, C) logits
     certainty: Tensor  # (N,) of these answers
-    ticks: Tensor  # (N,) int64, how many were thought since all of the input was shown
+    ticks: Tensor  # (N,) int64, how many were thought since all of the input was shown, in all thoughts about it
     index: Tensor  # (N,) int64, which of the inputs they answer, from 0
 
 
@@ -44,10 +45,16 @@ def think(
     answer: Rule = "most_certain",
     every: int = 1,
     batch: int = 256,
+    *,
+    samples: int = 1,
+    noise: float | Noise | None = None,
+    choose: Choice = "surest",
+    seed: int = 0,
 ) -> Answers:
     """Answers every sample as soon as it is certain.
 
     >>> answers, certainty, ticks, _ = ctm.think(model, images, until=0.9)
+    >>> answers, *_ = ctm.think(model, images, until=0.9, samples=8, noise=0.1)  # up to eight thoughts about each
 
     Args:
         model: the machine; it is in evaluation mode meanwhile.
@@ -60,20 +67,40 @@ def think(
         every: look only after every so many ticks who is certain, which makes a GPU wait; must divide `max_ticks`.
             Ticks count from the start here, so that samples shown part by part may think a little longer.
         batch: how many samples are thought about at a time.
+        samples: K, how many thoughts there are about each input: the first as it is, the others with noise.
+        noise: of all thoughts but the first, on the post-activations of every tick, as a share of their root mean
+            square; a `Noise` says at which ticks. Needed for more than one thought.
+        choose: whose answer is given: "surest", of the most certain thought, where those that `until` finds certain
+            enough are the last about their input; "vote", the whole answer that most thoughts agree on, and of
+            several such that of the most certain thought; "mean", the mean of the probabilities; or a function from
+            all answers (N, K, *answer, C) and their certainties (N, K) to which thought answers, (N,) int64.
+        seed: of the noise.
 
     Returns:
-        for every sample, in order, what a full forward pass cut at the same tick would have answered.
+        for every sample, in order, what a full forward pass cut at the same tick would have answered. Of several
+        thoughts it is one of their answers, or for "mean" the logarithm of the mean of their probabilities.
 
     Raises:
         ValueError: for an argument out of its range.
     """
-    stream = think_stream(model, split(inputs, max(batch, 1)), until, max_ticks, answer, every, batch)
-    none = torch.empty(0, dtype=torch.int64)
-    nothing = Answers(torch.empty(0, *model.readout.shape), torch.empty(0), none, none)
-    found = list(stream) or [nothing]
-    together = Answers(*map(torch.cat, zip(*found, strict=True)))
-    order = together.index.argsort()
-    return Answers(*(part[order] for part in together))
+    sampling = Sampling(samples, noise, choose, seed)
+
+    def once(inputs: Inputs) -> Answers:
+        stream = think_stream(model, split(inputs, max(batch, 1)), until, max_ticks, answer, every, batch)
+        none = torch.empty(0, dtype=torch.int64)
+        nothing = Answers(torch.empty(0, *model.readout.shape), torch.empty(0), none, none)
+        found = list(stream) or [nothing]
+        together = Answers(*map(torch.cat, zip(*found, strict=True)))
+        order = together.index.argsort()
+        return Answers(*(part[order] for part in together))
+
+    first = once(inputs)
+    if samples == 1 or not len(first.index):
+        return first
+    longest = (model.config.ticks if max_ticks is None else max_ticks) + every
+    halts: Any = until if callable(until) else certain(until)
+    chosen = several(model, inputs, first, once, halts, longest, sampling)
+    return Answers(*chosen, first.index)
 
 
 def think_stream(

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ctm.analysis.halting import HaltingCurve
 from ctm.errors import ConfigError
-from ctm.inference.halting import Answers, think_stream
+from ctm.inference.halting import Answers, think, think_stream
+from ctm.inference.samples import Sampling
 from ctm.inputs import Inputs, count, slice_batch, tree_map
 from ctm.kernels.precision import widest
 from ctm.machine import ContinuousThoughtMachine
@@ -29,6 +30,7 @@ def evaluate_until(
     until: float | None,
     batch_size: int = 256,
     samples: int | None = None,
+    sampling: Sampling | None = None,
 ) -> dict[str, float]:
     """Averages the task's scores over answers that are given as soon as they are certain.
 
@@ -39,6 +41,7 @@ def evaluate_until(
         until: the certainty that is enough, above 0 and at most 1; nothing to think all ticks, in a plain forward pass.
         batch_size: samples that are thought about at a time.
         samples: only so many of them, the first ones.
+        sampling: to think several times about each, and how; by default once.
 
     Returns:
         every score of `task.scores` that is not by tick; "ticks", how many a sample took; "samples_per_second".
@@ -52,9 +55,9 @@ def evaluate_until(
     batches = list(_first(task.evaluation(split, batch_size), samples))
     inputs = [tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
     targets = torch.cat([batch.targets for batch in batches])
-    _answer(model, inputs[:1], until, batch_size)  # the first time is slower
+    _answer(model, inputs[:1], until, batch_size, sampling)  # the first time is slower
     start = time.perf_counter()
-    found = _answer(model, inputs, until, batch_size)
+    found = _answer(model, inputs, until, batch_size, sampling)
     mean_ticks = float(found.ticks.mean(dtype=widest(device)))  # waits for the device
     seconds = time.perf_counter() - start
     thoughts = Thoughts(found.answers.unsqueeze(1), found.certainty.unsqueeze(1), None)  # of a single tick
@@ -137,8 +140,8 @@ def require_answers_at_ticks(task: Task) -> None:
     """
     if task.emits:
         raise ConfigError(
-            f"the task {task.config.kind!r} emits its answer over ticks, so no certainty says when to stop; "
-            "evaluate it to the end: the score 'ticks' is how many it took until all was said"
+            f"the task {task.config.kind!r} emits its answer over ticks, so no certainty says when to stop or which "
+            "answer to give; evaluate it to the end: the score 'ticks' is how many it took until all was said"
         )
 
 
@@ -154,15 +157,35 @@ def _first(batches: Iterable[Batch], samples: int | None) -> Iterator[Batch]:
 
 
 @torch.no_grad()
-def _answer(model: ContinuousThoughtMachine, batches: list[Inputs], until: float | None, batch_size: int) -> Answers:
-    if until is not None:
+def _answer(
+    model: ContinuousThoughtMachine,
+    batches: list[Inputs],
+    until: float | None,
+    batch_size: int,
+    sampling: Sampling | None,
+) -> Answers:
+    if sampling is None and until is not None:
         found = list(think_stream(model, batches, until, batch=batch_size))
     else:
         found, seen = [], 0
         for inputs in batches:
-            thoughts = model(inputs).due
-            index = torch.arange(seen, seen + count(inputs), device=thoughts.logits.device)
-            ticks = torch.full_like(index, thoughts.ticks)
-            found.append(Answers(thoughts.at("most_certain"), thoughts.certainty.amax(1), ticks, index))
+            if sampling is None:
+                each = _to_the_end(model, inputs)
+            else:
+                each = think(model, inputs, _never if until is None else until, batch=batch_size, **vars(sampling))
+            found.append(each._replace(index=each.index + seen))
             seen += count(inputs)
     return Answers(*map(torch.cat, zip(*found, strict=True)))
+
+
+def _to_the_end(model: ContinuousThoughtMachine, inputs: Inputs) -> Answers:
+    """The answers of a plain forward pass."""
+    thoughts = model(inputs).due
+    index = torch.arange(count(inputs), device=thoughts.logits.device)
+    ticks = torch.full_like(index, thoughts.ticks)
+    return Answers(thoughts.at("most_certain"), thoughts.certainty.amax(1), ticks, index)
+
+
+def _never(certainty: Tensor, answers: Tensor, ticks: Tensor) -> Tensor:
+    """The halting rule of thinking to the end."""
+    return torch.zeros_like(ticks, dtype=torch.bool)
