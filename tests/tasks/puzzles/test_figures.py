@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import torch
 
 from ctm import Record, Thoughts
@@ -83,8 +82,21 @@ def test_an_animation_has_two_frames_a_tick():
     assert not np.array_equal(frames[0], frames[-1])
 
 
-def test_without_attention_there_is_nothing_to_see():
+def test_what_is_missing_of_a_path_is_red():
+    question, symbols, target, box = MAZE
+    answers = torch.tensor([2, 0, 0, 1, 1, 0, 4, 1, 3])  # one cell short
+    seen = thoughts(symbols, answers, True, grid=(2, 2))
+    figure = puzzle_picture(seen, question, symbols, target, box)
+    assert "1 of 9 cells wrong" in texts(figure)
+    red, _, blue = cells(figure.axes[0])[1].transpose(2, 0, 1)
+    assert np.argwhere(red > blue + 0.1).tolist() == [[2, 1]]
+
+
+def test_a_model_that_does_not_attend_has_a_picture_without_attention():
     question, symbols, target, box = SUDOKU
     seen = thoughts(symbols, target, True)
-    with pytest.raises(ValueError, match="expected recorded attention over a map"):
-        puzzle_picture(seen._replace(record=seen.record._replace(attention=None)), question, symbols, target, box)
+    blind = seen._replace(record=seen.record._replace(attention=None, grid=()))
+    figure = puzzle_picture(blind, question, symbols, target, box)
+    assert "solved ✓" in texts(figure)
+    assert "Attention heads" not in texts(figure)
+    assert (cells(figure.axes[1])[1] == 1).all()

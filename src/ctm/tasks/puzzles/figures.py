@@ -41,7 +41,7 @@ class _Scene(NamedTuple):
     answers: np.ndarray  # (T, H, W) symbols
     target: np.ndarray | None  # (H, W) symbols
     sure: np.ndarray  # (T, H, W), probability of the answer
-    maps: Tensor  # (T, heads, h, w)
+    maps: Tensor | None  # (T, heads, h, w), of a model that attends to a map
     certainty: Tensor  # (T,)
     box: tuple[int, int]
 
@@ -58,7 +58,7 @@ def puzzle_picture(
     """One puzzle at one tick.
 
     Args:
-        thoughts: of a batch whose first is this puzzle, recorded, of a model that attends to a map.
+        thoughts: of a batch whose first is this puzzle, recorded.
         question: its symbols, a text for each row.
         symbols: what the classes of an answer mean.
         target: (H W,) the right classes, if known.
@@ -68,7 +68,8 @@ def puzzle_picture(
     Returns:
         a figure of 800 x 370: the answer, its cells on green where they are right, on red where they are wrong, on blue
         where nobody knows, the digits the fainter the less likely they seem; the question, tinted where all heads look
-        on average; a map for every head; certainty up to this tick, on green where the whole answer is right.
+        on average, and a map for every head, of a model that attends to a map; certainty up to this tick, on green
+        where the whole answer is right.
     """
     scene = _scene(thoughts, question, symbols, target, box)
     return _draw(scene, float(scene.certainty.argmax() if tick is None else range(thoughts.ticks)[tick]))
@@ -87,11 +88,8 @@ def _scene(
     thoughts: Thoughts, question: Sequence[str], symbols: str, target: Tensor | None, box: tuple[int, int]
 ) -> _Scene:
     record = thoughts.recorded
-    if record.attention is None or len(record.grid) != 2:
-        raise ValueError("thoughts: expected recorded attention over a map")
-    logits, certainty, attention = (
-        values[0].detach().cpu().float() for values in (thoughts.logits, thoughts.certainty, record.attention)
-    )
+    logits, certainty = (values[0].detach().cpu().float() for values in (thoughts.logits, thoughts.certainty))
+    attention = record.attention if len(record.grid) == 2 else None
     asked, names = np.array([list(row) for row in question]), np.array(list(symbols))
     sure, classes = logits.softmax(-1).max(-1)  # (T, H W) each
     shape = (-1, *asked.shape)
@@ -100,7 +98,7 @@ def _scene(
         names[classes.numpy()].reshape(shape),
         None if target is None else names[target.cpu().numpy()].reshape(asked.shape),
         sure.numpy().reshape(shape),
-        as_maps(attention, record.grid),
+        None if attention is None else as_maps(attention[0].detach().cpu().float(), record.grid),
         certainty,
         box,
     )
@@ -114,7 +112,6 @@ def _draw(scene: _Scene, time: float) -> Figure:
     figure.text(0.02, 0.93, "Answer", **title)
     figure.text(0.405, 0.93, f"Tick {now + 1}", **title)
     figure.text(0.775, 0.93, f"of {ticks}", color=MUTED, ha="right")
-    figure.text(0.79, 0.93, "Attention heads", **title)
     figure.text(0.79, 0.42, "Certainty", **title)
     found = None
     if scene.target is not None:
@@ -124,7 +121,9 @@ def _draw(scene: _Scene, time: float) -> Figure:
         found = torch.from_numpy(wrong == 0)
     _answer(figure.add_axes((0.02, 0.06, 0.37, 0.84)), scene, now)
     _question(figure.add_axes((0.405, 0.06, 0.37, 0.84)), scene, time)
-    heads(figure, at(scene.maps, time), (0.79, 0.9), 0.195)
+    if scene.maps is not None:
+        figure.text(0.79, 0.93, "Attention heads", **title)
+        heads(figure, at(scene.maps, time), (0.79, 0.9), 0.195)
     certainty_so_far(figure.add_axes((0.82, 0.16, 0.165, 0.23)), scene.certainty, time, found)
     return figure
 
@@ -145,8 +144,10 @@ def _answer(axes: Axes, scene: _Scene, tick: int) -> None:
 
 def _question(axes: Axes, scene: _Scene, time: float) -> None:
     """The question, tinted where the heads look on average."""
-    seen = contrast(smooth(at(scene.maps, time).mean(0), scene.question.shape))[..., None].numpy()  # (H, W, 1)
-    ground = (1 - 0.8 * seen) * _ground(scene.question) + 0.8 * seen * np.array(to_rgb(ORANGE))
+    ground = _ground(scene.question)
+    if scene.maps is not None:
+        seen = contrast(smooth(at(scene.maps, time).mean(0), scene.question.shape))[..., None].numpy()  # (H, W, 1)
+        ground = (1 - 0.8 * seen) * ground + 0.8 * seen * np.array(to_rgb(ORANGE))
     ink, strength = np.full(scene.question.shape, INK), np.ones(scene.question.shape)
     _cells(axes, ground, scene.question, ink, strength, scene.box)
 

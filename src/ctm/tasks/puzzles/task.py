@@ -88,7 +88,6 @@ class Puzzles(Task):
     """
 
     primary_metric = "whole_accuracy"
-    shows_attention = True
 
     def __init__(self, config: PuzzlesConfig) -> None:
         self.config = config

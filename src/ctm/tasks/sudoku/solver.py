@@ -53,9 +53,7 @@ def solutions(grid: Sequence[int], box: Box, most: int = 2, order: Sequence[Sequ
             used[unit] |= bit
     every, found = (1 << (size + 1)) - 2, []
     tried = [range(1, size + 1)] * len(units) if order is None else order
-    guesses: list[
-        tuple[int, list[int]]
-    ] = []  # cells, and the digits that are still to be tried there, the next one last
+    guesses: list[tuple[int, list[int]]] = []  # cells, and the digits still to be tried there, the next one last
     while True:
         fewest, chosen, candidates = size + 1, -1, 0
         for cell, (row, column, square) in enumerate(units):
