@@ -147,7 +147,7 @@ def _question(axes: Axes, scene: _Scene, time: float) -> None:
     ground = _ground(scene.question)
     if scene.maps is not None:
         seen = contrast(smooth(at(scene.maps, time).mean(0), scene.question.shape))[..., None].numpy()  # (H, W, 1)
-        ground = (1 - 0.8 * seen) * ground + 0.8 * seen * np.array(to_rgb(ORANGE))
+        ground = ((1 - 0.8 * seen) * ground + 0.8 * seen * np.array(to_rgb(ORANGE))).clip(0, 1)  # rounding errs
     ink, strength = np.full(scene.question.shape, INK), np.ones(scene.question.shape)
     _cells(axes, ground, scene.question, ink, strength, scene.box)
 
