@@ -44,6 +44,8 @@ def test_models_answer_what_their_tasks_ask(name):
     elif name.startswith("mazes"):
         assert experiment.model.readout.answer == (experiment.task.route_length,)
         assert experiment.model.readout.classes == 5
+    elif name.startswith(("sudoku", "maze-")):
+        assert experiment.model.readout.shape == experiment.task.answer_shape
     elif experiment.task.acts:
         actions = experiment.task.environment.spaces().actions
         assert experiment.model.readout == ctm.ActorCritic.Config(actions.count, actions.continuous)
