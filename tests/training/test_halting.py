@@ -3,8 +3,16 @@ import torch
 
 from ctm.registry import preset
 from ctm.tasks.images.known import DIGITS
+from ctm.thoughts import Thoughts
 from ctm.training import evaluate
-from ctm.training.halting import HaltingScores, _answer, certainties, evaluate_until, halting_curve
+from ctm.training.halting import (
+    HaltingScores,
+    _answer,
+    evaluate_until,
+    halting_curve,
+    score_ticks,
+    score_ticks_of_batch,
+)
 from ctm.training.one_pass import one_pass
 from training.experiments import parity
 
@@ -28,7 +36,7 @@ def test_thinking_to_the_end_scores_as_evaluation_does(learned, until):
 def test_targets_stay_with_their_samples(learned):
     """Stopped at very different ticks, which mixes up the order, a sample is scored as when it stops alone."""
     model, task = learned
-    sure = certainties(model, task, "test", 6)  # (N, T)
+    sure = score_ticks(model, task, "test", 6).certainty  # (N, T)
     assert sure.shape == (20, 4)
     until = float(sure.amax(1).median())
     inputs, targets = next(iter(task.evaluation("test", 20)))
@@ -38,6 +46,17 @@ def test_targets_stay_with_their_samples(learned):
     found = evaluate_until(model, task, "test", until, 6)
     assert found["accuracy"] == pytest.approx(float(right.float().mean()))
     assert found["ticks"] == pytest.approx(float((stop + 1).float().mean()))
+
+
+def test_every_tick_is_scored_as_the_most_certain_answer_so_far(learned):
+    """Of a thought that is less and less certain, and right at its first tick alone."""
+    _, task = learned
+    targets = torch.ones(1, 5, dtype=torch.int64)
+    logits = torch.tensor([[-9.0, 9.0], [8.0, -8.0], [7.0, -7.0]]).view(1, 3, 1, 2).expand(1, 3, 5, 2)
+    certainty = torch.tensor([[0.9, 0.8, 0.7]])
+    found = score_ticks_of_batch(task, Thoughts(logits, certainty, None), targets)
+    assert found.scores.tolist() == [[1, 1, 1]]
+    assert found.certainty.equal(certainty)
 
 
 @pytest.fixture(name="asked")
@@ -53,7 +72,7 @@ def _asked():
 @pytest.mark.parametrize("name", ["learned", "asked"])
 def test_one_pass_tells_what_stopping_at_each_certainty_gives(name, request):
     model, task = request.getfixturevalue(name)
-    sure = certainties(model, task, "test", 6)
+    sure = score_ticks(model, task, "test", 6).certainty
     thresholds = [float(sure.amax(1).quantile(share)) for share in (0.1, 0.5, 0.9)] + [1e-6, 1.0]
     found = HaltingScores(task, thresholds)
     for thoughts, targets in one_pass(model, task, "test", 6):

@@ -158,11 +158,18 @@ def _stopping(
     model: Any, task: Any, split: Split, batch: int, until: float | None, budget: float | None
 ) -> tuple[dict[str, Any], str]:
     """The scores of a model that stops when it is sure, next to those of thinking to the end."""
-    from ctm.inference.halting import threshold_for_budget
-    from ctm.training.halting import certainties, evaluate_until
+    from ctm.inference.thresholds import threshold_for_budget
+    from ctm.training.halting import score_ticks
 
     if budget is not None:
-        until = threshold_for_budget(certainties(model, task, "validation", batch), budget)
+        until = threshold_for_budget(score_ticks(model, task, "validation", batch).certainty, budget)
+    return side_by_side(model, task, split, batch, until)
+
+
+def side_by_side(model: Any, task: Any, split: Split, batch: int, until: Any) -> tuple[dict[str, Any], str]:
+    """The scores of stopping at a certainty and of thinking to the end, and a table of them."""
+    from ctm.training.halting import evaluate_until
+
     stopped, full = (evaluate_until(model, task, split, limit, batch) for limit in (until, None))
     lines = [f"{split:19} {f'until {until:.4g}':>12} {'all ticks':>12}"]
     for name in dict.fromkeys([task.primary_metric, "ticks", "samples_per_second"]):

@@ -1,6 +1,7 @@
 """Using a trained machine: stopping when sure, pools of samples of different ages, running answers, streams."""
 
-from ctm.inference.halting import Answers, think, think_stream, threshold_for_budget
+from ctm.inference.halting import Answers, think, think_stream
 from ctm.inference.stream import Stream
+from ctm.inference.thresholds import threshold_for_budget, threshold_for_error
 
-__all__ = ["Answers", "Stream", "think", "think_stream", "threshold_for_budget"]
+__all__ = ["Answers", "Stream", "think", "think_stream", "threshold_for_budget", "threshold_for_error"]
