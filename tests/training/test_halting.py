@@ -7,7 +7,7 @@ from ctm.thoughts import Thoughts
 from ctm.training import evaluate
 from ctm.training.halting import (
     HaltingScores,
-    _answer,
+    answer,
     evaluate_until,
     halting_curve,
     score_ticks,
@@ -90,11 +90,11 @@ def test_the_speed_is_that_of_some_samples(learned, monkeypatch):
     monkeypatch.setattr("ctm.training.halting.TIMED", 9)
     timed = []
 
-    def answer(model, inputs, *others):
+    def timing(model, inputs, *others):
         timed.append(sum(map(len, inputs)))
-        return _answer(model, inputs, *others)
+        return answer(model, inputs, *others)
 
-    monkeypatch.setattr("ctm.training.halting._answer", answer)
+    monkeypatch.setattr("ctm.training.halting.answer", timing)
     found = HaltingScores(task, (1e-6, 1.0))
     for thoughts, targets in one_pass(model, task, "test", 6):
         found.add(thoughts, targets)

@@ -54,9 +54,9 @@ def evaluate_until(
     batches = list(_first(task.evaluation(split, batch_size), samples))
     inputs = [tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
     targets = torch.cat([batch.targets for batch in batches])
-    _answer(model, inputs[:1], until, batch_size)  # the first time is slower
+    answer(model, inputs[:1], until, batch_size)  # the first time is slower
     start = time.perf_counter()
-    found = _answer(model, inputs, until, batch_size)
+    found = answer(model, inputs, until, batch_size)
     mean_ticks = float(found.ticks.mean(dtype=widest(device)))  # waits for the device
     seconds = time.perf_counter() - start
     thoughts = Thoughts(found.answers.unsqueeze(1), found.certainty.unsqueeze(1), None)  # of a single tick
@@ -168,7 +168,7 @@ def _first(batches: Iterable[Batch], samples: int | None) -> Iterator[Batch]:
 
 
 @torch.no_grad()
-def _answer(model: ContinuousThoughtMachine, batches: list[Inputs], until: float | None, batch_size: int) -> Answers:
+def answer(model: ContinuousThoughtMachine, batches: list[Inputs], until: float | None, batch_size: int) -> Answers:
     if until is not None:
         found = list(think_stream(model, batches, until, batch=batch_size))
     else:
