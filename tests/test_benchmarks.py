@@ -94,6 +94,13 @@ def test_streams_are_compared_with_calls() -> None:
     assert re.search(r"\| digits \| 1 \| \d+\.\d\d \| \d+\.\d\d \| \d+\.\dx \|", printed)
 
 
+def test_stopping_is_compared_with_thinking_to_the_end() -> None:
+    printed = run("stopping.py", "digits", "--batch", "64", "--repeats", "1")
+    number = r"[\d.,]+"
+    pattern = rf"\| digits \| 64 \| {number} \| {number} → {number} % \| 15 → {number} \| {number} → {number} "
+    assert re.search(pattern + rf"\| {number}x \| {number}x \|", printed)
+
+
 def test_compiled_says_what_compiling_brings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")  # compiling itself takes a minute
     printed = run("compiled.py", "parity/quick", "--repeats", "1")

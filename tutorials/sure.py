@@ -155,6 +155,7 @@ def _(mo):
     Choose the lowest threshold with no more mistakes than you can bear. Here: no more than one in a hundred beyond
     those that the machine makes if it thinks to the end. This is what it does on the validation pictures; on others it
     may make a few more mistakes or fewer, the less so the more pictures you choose with. These are few.
+    `ctm.threshold_for_error` and `ctm calibrate` choose so that a bound holds for others, too, with confidence.
     """)
     return
 

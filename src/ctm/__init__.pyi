@@ -49,6 +49,7 @@ from .inference import Stream as Stream
 from .inference import think as think
 from .inference import think_stream as think_stream
 from .inference import threshold_for_budget as threshold_for_budget
+from .inference import threshold_for_error as threshold_for_error
 from .interventions import Intervention as Intervention
 from .losses import CTCLoss as CTCLoss
 from .losses import CurriculumLoss as CurriculumLoss

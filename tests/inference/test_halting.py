@@ -183,34 +183,6 @@ def test_unknown_rules_are_refused(model, images):
         ctm.think_stream(model, [images], answer="first")
 
 
-@given(
-    certainty=st.integers(1, 6).flatmap(
-        lambda ticks: st.lists(st.lists(st.floats(0, 1, width=32), min_size=ticks, max_size=ticks), min_size=1)
-    ),
-    budget=st.floats(1, 8),
-)
-def test_thresholds_spend_the_budget_and_no_more(certainty, budget):
-    certainty = torch.tensor(certainty)
-
-    def mean_ticks(until):
-        sure = certainty >= until
-        sure[:, -1] = True
-        return float((sure.int().argmax(1) + 1).double().mean())
-
-    threshold = ctm.threshold_for_budget(certainty, budget)
-    assert 0 < threshold <= 1
-    if float(certainty.amin()) > 0:
-        assert mean_ticks(threshold) <= budget + 1e-6
-    if threshold < 1:
-        above = float(torch.nextafter(torch.tensor(threshold), torch.tensor(2.0)))
-        assert mean_ticks(above) > budget - 1e-6
-
-
-def test_a_budget_of_no_tick_is_refused():
-    with pytest.raises(ValueError, match=r"mean_ticks = 0\.5: expected at least 1"):
-        ctm.threshold_for_budget(torch.rand(3, 4), 0.5)
-
-
 def test_stepping_for_ever_takes_constant_memory():
     """A stream of observations, one tick each: nothing grows, and the answers are those of one long pass."""
     model = perturbed(ctm.build("parity/quick")).eval()

@@ -2,6 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ctm
 from ctm.inference.pool import Pool, grouped
 from machines import inputs_for, machine_configs, perturbed
 
@@ -34,3 +35,24 @@ def test_samples_of_different_ages_do_not_disturb_each_other(config):
     assert pool.active.index.tolist() == [3]
     pool.replace(torch.tensor([0]))
     assert pool.active is None
+
+
+def test_the_histories_of_all_ticks_share_a_buffer_though_samples_come_and_go():
+    """As in a plain pass: no tick copies what the neurons remember, until the room for all ticks is used up."""
+    config = ctm.preset("digits").model
+    model = config.build().eval()
+    pool = Pool(model, [torch.randn(config.ticks + 4, 1, 8, 8)], size=4, rule="last", threshold=0.8)
+    places = set()
+    for tick in range(config.ticks):
+        pool.tick()
+        places.add(pool.active.state.core.history.untyped_storage().data_ptr())
+        pool.replace(torch.tensor([tick % 4]))
+    assert len(places) == 1
+
+
+def test_what_depends_on_weights_alone_is_prepared_once(monkeypatch):
+    model = ctm.build("digits").eval()
+    prepared, prepare = [], model.prepare_weights
+    monkeypatch.setattr(model, "prepare_weights", lambda ticks=0: prepared.append(ticks) or prepare(ticks))
+    list(ctm.think_stream(model, torch.randn(6, 2, 1, 8, 8), until=1e-9, batch=2))
+    assert len(prepared) == 1

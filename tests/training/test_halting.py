@@ -5,8 +5,16 @@ import ctm
 from ctm.inference.samples import Sampling
 from ctm.registry import preset
 from ctm.tasks.images.known import DIGITS
+from ctm.thoughts import Thoughts
 from ctm.training import evaluate
-from ctm.training.halting import HaltingScores, _answer, certainties, evaluate_until, halting_curve
+from ctm.training.halting import (
+    HaltingScores,
+    answer,
+    evaluate_until,
+    halting_curve,
+    score_ticks,
+    score_ticks_of_batch,
+)
 from ctm.training.one_pass import one_pass
 from training.experiments import parity
 
@@ -30,7 +38,7 @@ def test_thinking_to_the_end_scores_as_evaluation_does(learned, until):
 def test_targets_stay_with_their_samples(learned):
     """Stopped at very different ticks, which mixes up the order, a sample is scored as when it stops alone."""
     model, task = learned
-    sure = certainties(model, task, "test", 6)  # (N, T)
+    sure = score_ticks(model, task, "test", 6).certainty  # (N, T)
     assert sure.shape == (20, 4)
     until = float(sure.amax(1).median())
     inputs, targets = next(iter(task.evaluation("test", 20)))
@@ -55,6 +63,17 @@ def test_several_thoughts_are_scored_as_they_are_thought(learned, until):
     assert found["ticks"] > evaluate_until(model, task, "test", until, 6)["ticks"]
 
 
+def test_every_tick_is_scored_as_the_most_certain_answer_so_far(learned):
+    """Of a thought that is less and less certain, and right at its first tick alone."""
+    _, task = learned
+    targets = torch.ones(1, 5, dtype=torch.int64)
+    logits = torch.tensor([[-9.0, 9.0], [8.0, -8.0], [7.0, -7.0]]).view(1, 3, 1, 2).expand(1, 3, 5, 2)
+    certainty = torch.tensor([[0.9, 0.8, 0.7]])
+    found = score_ticks_of_batch(task, Thoughts(logits, certainty, None), targets)
+    assert found.scores.tolist() == [[1, 1, 1]]
+    assert found.certainty.equal(certainty)
+
+
 @pytest.fixture(name="asked")
 def _asked():
     """A task whose input is shown part by part, for ticks that do not count."""
@@ -68,7 +87,7 @@ def _asked():
 @pytest.mark.parametrize("name", ["learned", "asked"])
 def test_one_pass_tells_what_stopping_at_each_certainty_gives(name, request):
     model, task = request.getfixturevalue(name)
-    sure = certainties(model, task, "test", 6)
+    sure = score_ticks(model, task, "test", 6).certainty
     thresholds = [float(sure.amax(1).quantile(share)) for share in (0.1, 0.5, 0.9)] + [1e-6, 1.0]
     found = HaltingScores(task, thresholds)
     for thoughts, targets in one_pass(model, task, "test", 6):
@@ -86,11 +105,11 @@ def test_the_speed_is_that_of_some_samples(learned, monkeypatch):
     monkeypatch.setattr("ctm.training.halting.TIMED", 9)
     timed = []
 
-    def answer(model, inputs, *others):
+    def timing(model, inputs, *others):
         timed.append(sum(map(len, inputs)))
-        return _answer(model, inputs, *others)
+        return answer(model, inputs, *others)
 
-    monkeypatch.setattr("ctm.training.halting._answer", answer)
+    monkeypatch.setattr("ctm.training.halting.answer", timing)
     found = HaltingScores(task, (1e-6, 1.0))
     for thoughts, targets in one_pass(model, task, "test", 6):
         found.add(thoughts, targets)

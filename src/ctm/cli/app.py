@@ -9,6 +9,7 @@ import sys
 from cyclopts import App, CycloptsError, Parameter
 
 import ctm
+from ctm.cli.calibrate import calibrate
 from ctm.cli.compare import compare
 from ctm.cli.convert import convert
 from ctm.cli.evaluate import evaluate
@@ -33,7 +34,21 @@ app = App(
     default_parameter=Parameter(negative_iterable=()),
     suppress_keyboard_interrupt=False,
 )
-for command in (train, compare, evaluate, figures, humans, think, show, reapply, presets, convert, push, export):
+for command in (
+    train,
+    compare,
+    evaluate,
+    calibrate,
+    figures,
+    humans,
+    think,
+    show,
+    reapply,
+    presets,
+    convert,
+    push,
+    export,
+):
     app.command(command)
 
 

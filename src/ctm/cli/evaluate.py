@@ -176,11 +176,15 @@ def _stopping(
     model: Any, task: Any, split: Split, batch: int, until: float | None, budget: float | None
 ) -> tuple[dict[str, Any], str]:
     """The scores of a model that stops when it is sure, next to those of thinking to the end."""
+    return side_by_side(model, task, split, batch, _threshold(model, task, batch, until, budget))
+
+
+def side_by_side(model: Any, task: Any, split: Split, batch: int, until: Any) -> tuple[dict[str, Any], str]:
+    """The scores of stopping at a certainty and of thinking to the end, and a table of them."""
     from ctm.training.halting import evaluate_until
 
-    until = _threshold(model, task, batch, until, budget)
     stopped, full = (evaluate_until(model, task, split, limit, batch) for limit in (until, None))
-    text = _side_by_side(task, split, {f"until {until:.4g}": stopped, "all ticks": full})
+    text = _table(task, split, {f"until {until:.4g}": stopped, "all ticks": full})
     return {"until": until, "stopped": stopped, "full": full}, text
 
 
@@ -192,7 +196,7 @@ def _sampled(
 
     until = _threshold(model, task, batch, until, budget)
     sampled, single = (evaluate_until(model, task, split, until, batch, sampling=how) for how in (sampling, None))
-    text = _side_by_side(task, split, {f"{sampling.samples} samples": sampled, "1 sample": single})
+    text = _table(task, split, {f"{sampling.samples} samples": sampled, "1 sample": single})
     said = {**vars(sampling), "noise": sampling.noise.scale}
     return {"until": until, **said, "sampled": sampled, "single": single}, text
 
@@ -215,13 +219,15 @@ def _sampling(samples: int, noise: float | None, choose: Choose | None, seed: in
 
 def _threshold(model: Any, task: Any, batch: int, until: float | None, budget: float | None) -> float | None:
     """The certainty to stop at, if at any."""
-    from ctm.inference.halting import threshold_for_budget
-    from ctm.training.halting import certainties
+    from ctm.inference.thresholds import threshold_for_budget
+    from ctm.training.halting import score_ticks
 
-    return until if budget is None else threshold_for_budget(certainties(model, task, "validation", batch), budget)
+    if budget is None:
+        return until
+    return threshold_for_budget(score_ticks(model, task, "validation", batch).certainty, budget)
 
 
-def _side_by_side(task: Any, split: Split, columns: dict[str, dict[str, float]]) -> str:
+def _table(task: Any, split: Split, columns: dict[str, dict[str, float]]) -> str:
     """A table of score, ticks and speed."""
     lines = [f"{split:19}" + "".join(f" {title:>12}" for title in columns)]
     for name in dict.fromkeys([task.primary_metric, "ticks", "samples_per_second"]):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from ctm.inference.pool import Pool
@@ -141,27 +140,6 @@ def think_stream(
     if max_ticks % every:
         raise ValueError(f"every = {every}: expected a divisor of max_ticks = {max_ticks}")
     return _answers(model, batches, until, max_ticks, answer, every, batch)
-
-
-def threshold_for_budget(certainty: Float[Tensor, "N T"], mean_ticks: float) -> float:
-    """The highest certainty one can wait for with so many ticks per sample, exact for the given thoughts.
-
-    Args:
-        certainty: of full forward passes on samples like those to come.
-        mean_ticks: the budget, at least 1.
-
-    Returns:
-        what to give `think` as `until`.
-
-    Raises:
-        ValueError: for a budget of less than one tick.
-    """
-    if not mean_ticks >= 1:
-        raise ValueError(f"mean_ticks = {mean_ticks}: expected at least 1")
-    highest = certainty.cummax(dim=1).values[:, :-1]  # (N, T - 1): another tick follows those below the threshold
-    following = int((mean_ticks - 1) * len(highest) + 1e-6)
-    candidates = highest.flatten().sort().values[following:]
-    return float(candidates[0].clamp_min(torch.finfo(highest.dtype).tiny)) if len(candidates) else 1.0
 
 
 def _answers(

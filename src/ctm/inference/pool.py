@@ -26,7 +26,7 @@ class Pool:
     """A batch that stays full as long as there are samples.
 
     Args:
-        model: in evaluation mode.
+        model: in evaluation mode; what depends on its weights alone is prepared once.
         batches: samples (n, …), any number at a time and otherwise of one shape.
         size: B, how many are thought about at a time.
         rule: how an answer is chosen among those of all ticks at which it is due.
@@ -52,6 +52,7 @@ class Pool:
         self.rule: Rule = rule
         self.threshold = threshold
         self._groups = grouped(batches, size)
+        self._weights = model.prepare_weights(model.config.ticks)
         self._waiting: Any = None
         self._prepared: Any = None
         self._shown = 0
@@ -108,7 +109,8 @@ class Pool:
         return arriving
 
     def _begin(self, inputs: Inputs) -> ActiveSamples:
-        self._prepared, self._shown = self.model.prepare(inputs), self.model.observer.shown(inputs)
+        self._prepared = self.model.prepare(inputs, weights=self._weights)
+        self._shown = self.model.observer.shown(inputs)
         batch = count(inputs)
         state = self.model.start(batch)
         answer = RunningAnswer.start(batch, self.model.readout.shape, like=state.core.post_activations)
@@ -137,4 +139,4 @@ def _rows(tree: Any, places: Tensor) -> Any:
 
 
 def _write(places: Tensor, tensor: Tensor, fresh: Tensor) -> Tensor:
-    return tensor.index_copy_(0, places, fresh.to(tensor))  # no one else's: every tick makes new tensors
+    return tensor.index_copy_(0, places, fresh.to(tensor))  # no one else's: the history is the latest of its buffer

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from ctm.analysis.halting import HaltingCurve
 from ctm.errors import ConfigError
 from ctm.inference.halting import Answers, think, think_stream
 from ctm.inference.samples import Sampling
+from ctm.inference.thresholds import at_stop, stopping_tick
 from ctm.inputs import Inputs, count, slice_batch, tree_map
 from ctm.kernels.precision import widest
 from ctm.machine import ContinuousThoughtMachine
@@ -55,9 +57,9 @@ def evaluate_until(
     batches = list(_first(task.evaluation(split, batch_size), samples))
     inputs = [tree_map(lambda tensor: tensor.to(device), batch.inputs) for batch in batches]
     targets = torch.cat([batch.targets for batch in batches])
-    _answer(model, inputs[:1], until, batch_size, sampling)  # the first time is slower
+    answer(model, inputs[:1], until, batch_size, sampling)  # the first time is slower
     start = time.perf_counter()
-    found = _answer(model, inputs, until, batch_size, sampling)
+    found = answer(model, inputs, until, batch_size, sampling)
     mean_ticks = float(found.ticks.mean(dtype=widest(device)))  # waits for the device
     seconds = time.perf_counter() - start
     thoughts = Thoughts(found.answers.unsqueeze(1), found.certainty.unsqueeze(1), None)  # of a single tick
@@ -66,14 +68,32 @@ def evaluate_until(
     return averages | {"ticks": mean_ticks, "samples_per_second": len(targets) / seconds}
 
 
-def certainties(model: ContinuousThoughtMachine, task: Task, split: Split, batch_size: int = 256) -> Tensor:
-    """How certain the model is of every sample at every tick, (N, T): what `threshold_for_budget` asks for.
+class ScoredTicks(NamedTuple):
+    """What stopping at each tick would give, with the most certain answer so far, as `ctm.think` answers."""
+
+    certainty: Tensor  # (N, T) of the tick itself
+    scores: Tensor  # (N, T) by the primary metric
+
+
+def score_ticks(model: ContinuousThoughtMachine, task: Task, split: Split, batch_size: int = 256) -> ScoredTicks:
+    """Certainty and score of every sample at every tick: what `threshold_for_budget` and `threshold_for_error` ask for.
 
     Raises:
         ConfigError: as `evaluate_until`.
     """
     require_answers_at_ticks(task)
-    return torch.cat([thoughts.certainty for thoughts, _ in one_pass(model, task, split, batch_size)])
+    found = [score_ticks_of_batch(task, *batch) for batch in one_pass(model, task, split, batch_size)]
+    return ScoredTicks(*map(torch.cat, zip(*found, strict=True)))
+
+
+def score_ticks_of_batch(task: Task, thoughts: Thoughts, targets: Tensor) -> ScoredTicks:
+    """The same of thoughts about a batch, whose targets are (B, *answer)."""
+    answers, highest = thoughts.answers("most_certain"), thoughts.certainty.cummax(1).values
+    of_ticks = [
+        Thoughts(answers[:, tick : tick + 1], highest[:, tick : tick + 1], None) for tick in range(thoughts.ticks)
+    ]
+    scores = [task.scores(stopped, targets)[task.primary_metric] for stopped in of_ticks]  # T of (B,)
+    return ScoredTicks(thoughts.certainty, torch.stack(scores, dim=1))
 
 
 class HaltingScores:
@@ -100,16 +120,10 @@ class HaltingScores:
     def add(self, thoughts: Thoughts, targets: Tensor) -> None:
         """Takes in a batch; targets are (B, *answer), where the thoughts are."""
         self._samples += len(targets)
-        answers = thoughts.answers("most_certain")  # (B, T, *answer, C)
-        highest = thoughts.certainty.cummax(1).values  # (B, T)
-        sample = torch.arange(len(targets), device=highest.device)
-        for place, threshold in enumerate((*self.thresholds, None)):
-            unsure = highest < (torch.inf if threshold is None else threshold)  # (B, T)
-            stop = unsure.sum(1).clamp_max(thoughts.ticks - 1)  # (B,)
-            stopped = Thoughts(answers[sample, stop].unsqueeze(1), highest[sample, stop].unsqueeze(1), None)
-            score = self.task.scores(stopped, targets)[self.task.primary_metric]  # (B,)
-            self._scores[place] += float(score.sum(dtype=widest(score.device)))
-            self._ticks[place] += float((stop + 1).sum())
+        certainty, scores = score_ticks_of_batch(self.task, thoughts, targets)
+        for place, until in enumerate((*self.thresholds, torch.inf)):
+            self._scores[place] += float(at_stop(scores, certainty, until).sum(dtype=widest(scores.device)))
+            self._ticks[place] += float((stopping_tick(certainty, until) + 1).sum())
 
     def means(self) -> tuple[list[float], list[float]]:
         """The primary metric and the ticks of a sample at each certainty, and, at the end, of thinking all ticks."""
@@ -157,13 +171,14 @@ def _first(batches: Iterable[Batch], samples: int | None) -> Iterator[Batch]:
 
 
 @torch.no_grad()
-def _answer(
+def answer(
     model: ContinuousThoughtMachine,
     batches: list[Inputs],
     until: float | None,
     batch_size: int,
-    sampling: Sampling | None,
+    sampling: Sampling | None = None,
 ) -> Answers:
+    """The answers of a model that stops when it is sure, or thinks to the end where `until` is nothing."""
     if sampling is None and until is not None:
         found = list(think_stream(model, batches, until, batch=batch_size))
     else:

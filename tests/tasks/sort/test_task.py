@@ -12,7 +12,7 @@ from ctm.tasks.sort.emissions import emissions
 from ctm.testing import check_task
 from ctm.thoughts import Thoughts
 from ctm.training import evaluate
-from ctm.training.halting import certainties, evaluate_until
+from ctm.training.halting import evaluate_until, score_ticks
 
 
 def said(*sequences, classes=5):
@@ -215,7 +215,7 @@ def test_no_certainty_ends_a_thought():
     with pytest.raises(ConfigError, match="the task 'sort' emits its answer over ticks"):
         evaluate_until(model, task, "test", 0.8)
     with pytest.raises(ConfigError, match="evaluate it to the end"):
-        certainties(model, task, "test")
+        score_ticks(model, task, "test")
     assert math.isfinite(evaluate(model, task, "test")["loss"])
 
 
