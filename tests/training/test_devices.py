@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from ctm.errors import ConfigError
-from ctm.training import Run, RunError, train
+from ctm.training import Run, RunError, devices, train
 from ctm.training.devices import autocast, find_device, for_the_cpu
 from training.experiments import parity
 from training.processes import everything, finish, free_port, wait_for
+
+CPU = torch.device("cpu")
 
 ITERATIONS = 60
 
@@ -146,3 +148,27 @@ def test_results_for_pictures_are_float32_on_the_cpu():
     assert {tensor.dtype for tensor in tensors} == {torch.float32}
     assert torch.bfloat16 in {x.dtype for x in half.recorded if isinstance(x, torch.Tensor)}
     assert thoughts.recorded.grid == half.recorded.grid
+
+
+@pytest.mark.parametrize(
+    "start", [lambda: autocast(CPU, "bf16"), lambda: devices.launch(parity(precision="bf16").training)]
+)
+def test_slow_arithmetic_is_said_before_a_run_starts(monkeypatch, recwarn, start):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    start()
+    assert not slow(recwarn)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    start()
+    assert len(slow(recwarn)) == 1
+
+
+def test_float32_is_never_slow_arithmetic(monkeypatch, recwarn):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    devices.launch(parity().training)
+    autocast(CPU, "fp32")
+    assert not slow(recwarn)
+
+
+def slow(warnings):
+    """Those of slow arithmetic among some warnings."""
+    return [one for one in warnings if "AVX2 at most" in str(one.message)]

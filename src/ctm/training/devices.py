@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import re
+import warnings
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +30,9 @@ def launch(config: LearningConfig) -> "Fabric":
 
     Raises:
         RunError: if Fabric is not installed, or the devices that `config` asks for are not there.
+
+    Warns:
+        UserWarning: of bf16 on a processor that computes it slowly.
     """
     try:
         from lightning.fabric import Fabric
@@ -48,6 +52,8 @@ def launch(config: LearningConfig) -> "Fabric":
     fabric.launch()
     if fabric.world_size > 1:
         atexit.register(_part)
+    if config.precision == "bf16" and fabric.global_rank == 0:
+        _warn_of_slow_bf16(fabric.device)
     return fabric
 
 
@@ -73,12 +79,26 @@ def autocast(device: torch.device, precision: Literal["fp32", "bf16", "fp16"]) -
 
     Raises:
         ConfigError: for fp16 without a GPU.
+
+    Warns:
+        UserWarning: of bf16 on a processor that computes it slowly.
     """
     if precision == "fp32":
         return contextlib.nullcontext()
     if precision == "fp16" and device.type == "cpu":
         raise ConfigError("precision = 'fp16': needs a GPU; use 'bf16' or 'fp32'")
+    if precision == "bf16":
+        _warn_of_slow_bf16(device)
     return torch.autocast(device.type, torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+def _warn_of_slow_bf16(device: torch.device) -> None:
+    if device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2":
+        warnings.warn(
+            "precision = 'bf16': this processor has AVX2 at most and no instructions for bf16, so that a tick takes "
+            "many times as long as in fp32; expected 'fp32' here",
+            stacklevel=3,
+        )
 
 
 def for_the_cpu(model: ContinuousThoughtMachine) -> ContinuousThoughtMachine:
