@@ -16,16 +16,16 @@ def quick() -> ctm.Experiment:
         task=Mazes.Config(size=9, route_length=30, test_mazes=1000),
         model=machine(
             ticks=8,
-            backbone=ctm.ConvNet.Config((48, 48, 48, 48), (False, True, False, False), input_channels=3),
+            backbone=ctm.LatticeNet.Config(),
             observer=ctm.CrossAttention.Config(embedding=64, heads=4),
             neurons=256,
             memory=8,
             hidden=8,
             action=ctm.RandomPairs(64),
-            output=ctm.RandomPairs(256),
+            output=ctm.RandomPairs(512),
             answer_shape=(30, 5),
         ),
-        training=training(8000, learning_rate=1e-3, warmup=100, every=500),
+        training=training(12_000, learning_rate=1e-3, warmup=100, every=500),
     )
 
 
