@@ -51,6 +51,27 @@ def test_every_maze_comes_once_an_epoch_and_turned_differently_the_next(cache):
     assert not torch.equal(turned.batch(0, 0, 100).inputs, epochs[0][:100])
 
 
+def test_batches_of_several_sizes(cache):
+    """Each is of one size, all come, and which one depends on seed and iteration alone; tests are of the largest."""
+    config = Mazes.Config(
+        size=11, least_size=7, route_length=30, train_mazes=60, validation_mazes=20, test_mazes=20, cache=cache
+    )
+    task = config.build()
+    for seed in (0, 1):
+        batches = [task.batch(seed, iteration, 4) for iteration in range(20)]
+        sizes = [batch.inputs.shape[-1] for batch in batches]
+        assert set(sizes) == {7, 9, 11}
+        assert [config.build().batch(seed, iteration, 8).inputs.shape[-1] for iteration in range(20)] == sizes
+        for batch in batches:
+            cells, start, goal = opened(batch.inputs)
+            done = walk(cells, start, batch.targets)
+            reached = (batch.targets == WAIT).any(1)  # the others are longer than an answer
+            assert torch.equal(done.end[reached], goal[reached])
+    assert {
+        batch.inputs.shape[-1] for split in ("train", "validation", "test") for batch in task.evaluation(split, 9)
+    } == {11}
+
+
 MOMENTS = ((0, 0), (0, 1), (1, 0))
 
 
@@ -133,6 +154,10 @@ def test_an_answer_is_spelt_in_arrows(task):
     [
         ({"size": 8}, "size = 8: expected odd, from 5 to 255"),
         ({"size": 3}, "size = 3: expected odd, from 5 to 255"),
+        ({"size": 9, "least_size": 9}, "least_size = 9: expected odd, from 5 and below size = 9"),
+        ({"size": 9, "least_size": 6}, "least_size = 6: expected odd, from 5"),
+        ({"size": 9, "least_size": 3}, "least_size = 3: expected odd, from 5"),
+        ({"size": 9, "least_size": 7, "folder": "mazes"}, "least_size = 7: expected nothing where folder or dataset"),
         ({"route_length": 0}, "route_length = 0: expected at least 1"),
         ({"test_mazes": 0}, "test_mazes = 0: expected at least 1"),
         ({"folder": "here", "dataset": "there"}, "folder = 'here': expected nothing where dataset is given"),

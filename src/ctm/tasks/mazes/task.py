@@ -47,6 +47,9 @@ class Mazes(Task):
 
         size: int = 39
         """S, pixels of a side; odd."""
+        least_size: int | None = None
+        """Learn from mazes of all odd sizes from this one to `size`, each batch of one of them; nothing for `size`
+        alone, of which validation and test are in any case."""
         route_length: int = 100
         """Moves of an answer: longer routes are cut, shorter ones end with waiting."""
         train_mazes: int = 45_000
@@ -76,6 +79,13 @@ class Mazes(Task):
             for name in ("route_length", "train_mazes", "validation_mazes", "test_mazes"):
                 self.require(getattr(self, name) >= 1, name, "at least 1")
             self.require(self.folder is None or self.dataset is None, "folder", "nothing where dataset is given")
+            if self.least_size is not None:
+                drawn = self.folder is None and self.dataset is None
+                self.require(
+                    drawn, "least_size", "nothing where folder or dataset is given, whose mazes are of one size"
+                )
+                below = self.least_size % 2 == 1 and 5 <= self.least_size < self.size
+                self.require(below, "least_size", f"odd, from 5 and below size = {self.size}")
 
         @property
         def answer_shape(self) -> tuple[int, ...]:
@@ -97,9 +107,11 @@ class Mazes(Task):
         train = self.stores["train"]
         order = shuffled(len(train), seed=0, start=0, count=min(TRAIN_SAMPLE, len(train)))
         self._evaluated = self.stores | {"train": train.take(order.numpy())}
+        self._learned = [train, *_smaller(config)]
 
     def batch(self, seed: int, iteration: int, size: int) -> Batch:
-        store = self.stores["train"]
+        which = torch.randint(len(self._learned), (), generator=generator(seed, "size", iteration))
+        store = self._learned[int(which)]
         grids = store.grids(shuffled(len(store), seed, iteration * size, size).numpy())
         seen, moves = pictures(grids.open, grids.start, grids.goal), grids.moves
         if self.config.augment:
@@ -179,6 +191,14 @@ class Mazes(Task):
         """The maze that the model sees, (1, S, S), with the route through it."""
         picture = (seen + 1) / 2 if self.config.signed else seen
         return parse((picture.permute(1, 2, 0) * 255).byte().cpu().numpy(), "input")
+
+
+def _smaller(config: Mazes.Config) -> list[Store]:
+    """The mazes to learn from that are smaller than those of the tests, a store for each size."""
+    sizes = () if config.least_size is None else range(config.least_size, config.size, 2)
+    return [
+        _found(config.replace(size=size, least_size=None, validation_mazes=1, test_mazes=1))["train"] for size in sizes
+    ]
 
 
 def _found(config: Mazes.Config) -> dict[Split, Store]:
