@@ -83,7 +83,7 @@ def test_the_maze_is_solved_and_silent_neurons_break_it(run: Run) -> None:
     assert (names["lesioned"].at("most_certain")[0].argmax(-1) != route).any()
     for curve in names["curves"]:
         assert curve[0] > healthy - 0.1
-        assert curve[names["counts"].index(64)] < healthy / 2
+        assert curve[names["counts"].index(96)] < healthy / 2
         assert curve[-1] == 0
     assert names["always"] < healthy / 2
     assert min(names["at_tick"]) > healthy - 0.1

@@ -144,7 +144,7 @@ def _(mo):
 @app.cell
 def _(mo, model, torch):
     order = torch.randperm(model.config.core.neurons, generator=torch.Generator().manual_seed(0)).tolist()
-    silenced = mo.ui.slider(8, len(order), step=8, value=64, label="silenced neurons", show_value=True)
+    silenced = mo.ui.slider(8, len(order), step=8, value=96, label="silenced neurons", show_value=True)
     silenced
     return order, silenced
 
@@ -207,7 +207,7 @@ def _(mo):
 
     ## For one tick only
 
-    Now the same 64 neurons are silent, but only during a single tick. Does the machine recover?
+    Now the same 96 neurons are silent, but only during a single tick. Does the machine recover?
     """)
     return
 
@@ -216,9 +216,9 @@ def _(mo):
 def _(model, order, solved):
     at_tick = []
     for _tick in range(model.config.ticks):
-        with model.intervene(tick=_tick, neurons=order[:64], value=0.0):
+        with model.intervene(tick=_tick, neurons=order[:96], value=0.0):
             at_tick.append(solved().float().mean().item())
-    with model.intervene(neurons=order[:64], value=0.0):
+    with model.intervene(neurons=order[:96], value=0.0):
         always = solved().float().mean().item()
     return always, at_tick
 
@@ -229,7 +229,7 @@ def _(always, at_tick, healthy, plt):
     _axes.bar(range(1, len(at_tick) + 1), at_tick, color="tab:blue", label="silent at this tick alone")
     _axes.axhline(healthy.float().mean(), color="tab:green", label="never silent")
     _axes.axhline(always, color="tab:red", label="silent at every tick")
-    _axes.set(xlabel="tick", title="Mazes solved, with 64 of the neurons silent", ylim=(0, 1.2))
+    _axes.set(xlabel="tick", title="Mazes solved, with 96 of the neurons silent", ylim=(0, 1.2))
     _axes.legend(ncols=3, loc="upper center")
     recovering
     return

@@ -16,7 +16,7 @@ def test_figures_are_drawn(run, capsys):
     names = {path.name for path in paths}
     assert names == {
         *("training.png", *OVER_TICKS, *NEURONS),
-        *("trajectories.png", "positions.png", "thinking.gif", "thinking.mp4"),
+        *("learned.png", "trajectories.png", "positions.png", "thinking.gif", "thinking.mp4"),
     }  # no calibration, as there are several answers
     assert all(path.parent == run / "figures" and path.stat().st_size > 1000 for path in paths)
 

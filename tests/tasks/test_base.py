@@ -28,7 +28,8 @@ def test_scores_of_an_answer_of_several_positions():
         "whole_accuracy_by_tick": [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
         "certainty_by_tick": CERTAINTY.tolist(),
     }
-    assert {name: score.tolist() for name, score in scores.items()} == expected
+    assert {name: scores[name].tolist() for name in expected} == expected
+    assert scores.keys() - expected.keys() == {"accuracy_by_position"}  # which only this task has
 
 
 def test_scores_of_a_single_label():
