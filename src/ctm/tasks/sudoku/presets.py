@@ -8,6 +8,7 @@ import ctm
 from ctm.baselines import feed_forward
 from ctm.recipes import machine, training
 from ctm.registry import register
+from ctm.tasks.puzzles.presets import published
 from ctm.tasks.sudoku.task import Sudoku
 from ctm.tasks.variants import register_variants
 
@@ -64,19 +65,9 @@ for _name, _make in (("sudoku/4x4", small), ("sudoku/6x6", medium)):
 @register("sudoku/extreme")
 def extreme() -> ctm.Experiment:
     """1,000 puzzles of 9x9 of the published sudoku-extreme, changed at random: for a GPU, sizes chosen here."""
-    return ctm.Experiment(
-        task=Sudoku.Config(size=9, data="sudoku-extreme", train_puzzles=1000, test_puzzles=None),
-        model=machine(
-            ticks=50,
-            backbone=ctm.ConvNet.Config((128,) * 6, (False,) * 6, input_channels=10),
-            observer=ctm.CrossAttention.Config(embedding=512, heads=16, positions=ctm.FourierPositions.Config()),
-            neurons=2048,
-            memory=25,
-            hidden=32,
-            synapses=ctm.SynapseUNet.Config(levels=8),
-            action=ctm.RandomPairs(1024),
-            output=ctm.RandomPairs(2048),
-            answer_shape=(81, 9),
-        ),
-        training=training(100_000, learning_rate=1e-4, warmup=2000, weight_decay=0.1, batch_size=256, every=5000),
+    return published(
+        Sudoku.Config(size=9, data="sudoku-extreme", train_puzzles=1000, test_puzzles=None),
+        ticks=50,
+        backbone=ctm.ConvNet.Config((128,) * 6, (False,) * 6, input_channels=10),
+        batch_size=256,
     )
