@@ -42,6 +42,7 @@ def test_larger_mazes_are_walked_and_drawn(run, capsys):
     arguments = ("reapply", run, "--size", 11, "--count", 5, "--applications", 3)
     lines = said(capsys, *arguments).splitlines()
     assert re.fullmatch(r"goal reached: \d\.\d{4} of 5 mazes of 11 x 11", lines[0])
+    assert re.fullmatch(r"by a random walk of as many moves: \d\.\d{4}", lines[1])
     for name in ("journey-11", "reapplied-11"):
         assert str(run / "figures" / f"{name}.png") in lines
         with Image.open(run / "figures" / f"{name}.png") as picture:
@@ -49,8 +50,24 @@ def test_larger_mazes_are_walked_and_drawn(run, capsys):
     told = json.loads(said(capsys, *arguments, "--json"))
     assert (told["size"], told["checkpoint"], len(told["lengths"])) == (11, "best", 5)
     assert all(1 <= count <= 3 for count in told["applications"])
+    assert all(0 <= moves <= 3 * 6 for moves in told["moves"])
+    assert all(moves > 0 for moves, share in zip(told["moves"], told["reached_by_chance"], strict=True) if share)
     assert json.loads(said(capsys, *arguments, "--json")) == told
     assert json.loads(said(capsys, *arguments, "--json", "--seed", 1))["lengths"] != told["lengths"]
+
+
+def test_a_maze_is_seen_in_as_many_views_as_asked_for(run, capsys, monkeypatch):
+    seen = []
+    forward = ctm.ContinuousThoughtMachine.forward
+
+    def watched(self, inputs, **others):
+        seen.append(inputs)
+        return forward(self, inputs, **others)
+
+    monkeypatch.setattr(ctm.ContinuousThoughtMachine, "forward", watched)
+    said(capsys, "reapply", run, "--size", 9, "--count", 2, "--applications", 1, "--views", 3)
+    assert len(seen) == 3
+    assert torch.equal(seen[1], seen[0].rot90(1, (2, 3)))
 
 
 def test_mazes_of_the_size_trained_on_are_those_of_the_test_split(run, capsys):
@@ -102,6 +119,8 @@ def test_everything_there_is_to_see(run, capsys):
         (["--count", "0"], "count = 0: expected at least 1"),
         (["--applications", "0"], "applications = 0: expected at least 1"),
         (["--mistakes", "-1"], "mistakes = -1: expected at least 0"),
+        (["--views", "0"], "views = 0: expected 1 to 8"),
+        (["--views", "9"], "views = 9: expected 1 to 8"),
         (["--ticks", "0"], "ticks = 0: expected at least 1"),
         (["--input", "none.png"], "none.png: no such file"),
     ],

@@ -15,6 +15,7 @@ def reapply(
     input: Path | None = None,
     applications: int = 20,
     mistakes: int = 2,
+    views: int = 1,
     ticks: int | None = None,
     seed: int = 0,
     checkpoint: Which = "best",
@@ -23,7 +24,8 @@ def reapply(
 ) -> None:
     """Walks through larger mazes with a maze run: answers, walks, and thinks again from there.
 
-    Draws how often that reaches the goal, and one of the journeys, into the run's folder `figures`.
+    Draws how often that reaches the goal, and one of the journeys, into the run's folder `figures`. Says, too, how
+    often a walker reaches it in as many moves who chooses at random where to go and turns back in dead ends only.
 
     Parameters
     ----------
@@ -39,6 +41,9 @@ def reapply(
         Most times that the model thinks about a maze.
     mistakes:
         Moves into a wall that an answer may have; its walk stops at the next one.
+    views:
+        In how many of the eight ways to turn and mirror it the model sees a maze each time it thinks; what it says of
+        them is averaged.
     ticks:
         Internal ticks of an application; by default as many as in training.
     seed:
@@ -54,11 +59,15 @@ def reapply(
     from ctm.tasks.mazes.journeys import journey_picture, journeys_picture
     from ctm.tasks.mazes.published import read_picture
     from ctm.tasks.mazes.reapply import reapply
+    from ctm.tasks.mazes.symmetry import VIEWS
     from ctm.tasks.mazes.task import Mazes
+    from ctm.tasks.mazes.wander import wander
 
     for name, value, least in (("count", count, 1), ("applications", applications, 1), ("mistakes", mistakes, 0)):
         if value < least:
             raise ConfigError(f"{name} = {value}: expected at least {least}")
+    if not 1 <= views <= VIEWS:
+        raise ConfigError(f"views = {views}: expected 1 to {VIEWS}")
     if ticks is not None and ticks < 1:
         raise ConfigError(f"ticks = {ticks}: expected at least 1")
     device, precision = compute.start()
@@ -76,7 +85,10 @@ def reapply(
         mazes = draw(count, size, generator("reapply", seed, size))
     model = opened.load_model(checkpoint, device)
     with precision:
-        journeys = reapply(model, mazes, config.inputs, applications=applications, mistakes=mistakes, ticks=ticks)
+        journeys = reapply(
+            model, mazes, config.inputs, applications=applications, mistakes=mistakes, views=views, ticks=ticks
+        )
+    by_chance = wander(mazes, journeys.moves, generator("wander", seed))
     figures = opened.figures
     figures.mkdir(parents=True, exist_ok=True)
     name = input.stem if input is not None else f"{size}"
@@ -87,11 +99,13 @@ def reapply(
     for title, figure in drawn.items():
         figure.savefig(figures / f"{title}.png", dpi=160)
     if json:
-        fields = {field: getattr(journeys, field).tolist() for field in ("reached", "applications", "lengths")}
+        fields = {name: getattr(journeys, name).tolist() for name in ("reached", "applications", "moves", "lengths")}
+        fields["reached_by_chance"] = by_chance.tolist()
         print(dumps({"run": str(run), "size": size, "checkpoint": checkpoint, **fields}))
         return
     found = journeys.reached
     print(f"goal reached: {found.float().mean():.4f} of {len(found)} mazes of {size} x {size}")
+    print(f"by a random walk of as many moves: {by_chance.mean():.4f}")
     if found.any():
         print(f"applications to reach it: {journeys.applications[found].float().mean():.2f}")
     for title in drawn:

@@ -49,6 +49,7 @@ def test_a_good_guide_reaches_the_goal_in_as_many_answers_as_it_takes(seed, size
     assert torch.equal(journeys.places[:, -1, -1], mazes.goal)
     steps = (journeys.places[:, :, 1:] - journeys.places[:, :, :-1]).abs().sum((1, 2, 3))
     assert torch.equal(steps, mazes.lengths)
+    assert torch.equal(journeys.moves, mazes.lengths)
 
 
 def test_no_more_applications_than_allowed_and_none_for_those_that_are_there():
@@ -81,6 +82,38 @@ def test_who_stands_still_or_walks_in_a_circle_is_stuck():
     journeys = reapply(Pacing(1), far, same)
     assert journeys.applications.tolist() == [2]
     assert not journeys.reached.any()
+
+
+class Swayed(Guide):
+    """Says the right route, and less and less surely so with every view that it sees, or nothing."""
+
+    def __init__(self, right):
+        super().__init__(80)
+        self.right, self.seen = right, []
+
+    def forward(self, seen, ticks=None):
+        thoughts = super().forward(seen, ticks)
+        self.seen.append(seen)
+        right, still = thoughts.logits, nn.functional.one_hot(torch.full_like(thoughts.logits[..., 0].long(), WAIT), 5)
+        share = self.right[(len(self.calls) - 1) % len(self.right)]
+        return thoughts._replace(logits=(share * right + (1 - share) * still).clamp_min(1e-9).log())
+
+
+@pytest.mark.parametrize(("views", "reached"), [(1, True), (2, True), (3, False), (8, False)])
+def test_what_is_said_of_all_views_is_averaged(views, reached):
+    """Of shares 0.9, 0.2, 0.2 of the right move the mean is 0.9, 0.55, 0.43: probabilities, not their logarithms."""
+    mazes = some(5, 9, seed=1)
+    guide = Swayed([0.9, *[0.2] * (views - 1)])
+    journeys = reapply(guide, mazes, same, views=views, applications=1)
+    assert journeys.reached.tolist() == [reached] * 5
+    assert guide.calls == [5] * views
+    assert len(torch.stack(guide.seen)[:, 0].unique(dim=0)) == views
+
+
+@pytest.mark.parametrize("views", [0, 9])
+def test_there_are_eight_views(views):
+    with pytest.raises(ValueError, match=f"views = {views}: expected 1 to 8"):
+        reapply(Guide(4), some(1), same, views=views)
 
 
 def test_moves_into_walls_are_skipped_until_there_are_too_many():

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctm.randomness import generator
-from ctm.tasks.mazes.grid import Grids, pictures, walk
-from ctm.tasks.mazes.symmetry import augmented, fingerprints
+from ctm.tasks.mazes.grid import Grids, pictures, shortest_route, walk
+from ctm.tasks.mazes.symmetry import VIEWS, as_before, augmented, fingerprints, seen_from
 from tasks.mazes.drawn import some
 
 
@@ -47,6 +47,20 @@ def test_augmentation_follows_its_generator():
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(seen, pictures(grids.open, grids.start, grids.goal))
+
+
+def test_a_route_through_a_view_leads_through_the_maze_as_it_was():
+    grids = some(6, 11)
+    seen = pictures(grids.open, grids.start, grids.goal)
+    views = torch.stack([seen_from(seen, view) for view in range(VIEWS)])
+    assert torch.equal(views[0], seen)
+    assert len(views[:, 0].unique(dim=0)) == VIEWS
+    for view, mazes in enumerate(views):
+        starts, goals = places(mazes, (1.0, 0.0, 0.0)).tolist(), places(mazes, (0.0, 1.0, 0.0)).tolist()
+        for index, (start, goal) in enumerate(zip(starts, goals, strict=True)):
+            route = shortest_route(mazes[index].amax(0) > 0, tuple(start), tuple(goal))
+            answer = torch.nn.functional.one_hot(torch.tensor([route]), 5).float()
+            assert torch.equal(as_before(answer, view).argmax(-1)[0], grids.moves[index, : len(route)])
 
 
 def test_a_fingerprint_is_that_of_all_orientations_and_of_no_other_maze():

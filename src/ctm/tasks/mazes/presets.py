@@ -32,6 +32,17 @@ def quick() -> ctm.Experiment:
 register_variants("mazes/quick", quick)
 
 
+@register("mazes/mixed")
+def mixed() -> ctm.Experiment:
+    """Mazes of 7x7 to 13x13, to walk through those of 19x19 and more: an hour of one core."""
+    small = quick()
+    return ctm.Experiment(
+        task=Mazes.Config(size=13, least_size=7, route_length=30, test_mazes=1000),
+        model=small.model.replace(backbone=ctm.LatticeNet.Config(blocks=6)),
+        training=training(30_000, learning_rate=1e-3, warmup=100, every=1500),
+    )
+
+
 @register("mazes/15")
 def ablation() -> ctm.Experiment:
     """15x15 mazes as in the paper's ablations (G.3, Table 4)."""

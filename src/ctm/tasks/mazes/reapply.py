@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ctm.tasks.mazes.grid import Grids, pictures, walk
+from ctm.tasks.mazes.symmetry import VIEWS, as_before, seen_from
 
 
 class Journeys(NamedTuple):
@@ -17,6 +18,11 @@ class Journeys(NamedTuple):
     places: Tensor  # (N, K, S + 1, 2), where each application began and its moves led; at rest once it is over
     lengths: Tensor  # (N,) int64, moves of the route from start to goal
 
+    @property
+    def moves(self) -> Tensor:
+        """(N,) int64, how many were walked, those into a wall left out."""
+        return (self.places[:, :, 1:] != self.places[:, :, :-1]).any(3).sum((1, 2))
+
 
 @torch.inference_mode()
 def reapply(
@@ -26,6 +32,7 @@ def reapply(
     *,
     applications: int = 20,
     mistakes: int = 2,
+    views: int = 1,
     ticks: int | None = None,
     batch: int = 64,
 ) -> Journeys:
@@ -41,9 +48,24 @@ def reapply(
         inputs: from pictures (B, 3, S, S) to what the model takes, as `Mazes.Config.inputs`.
         applications: the most for a maze.
         mistakes: how many moves into a wall an application may have; its walk stops at the next one.
+        views: in how many of the eight ways to turn and mirror it the model sees a maze at every application; what it
+            says of them is averaged.
         ticks: internal ticks of an application; by default the model's.
         batch: mazes thought about at a time.
+
+    Raises:
+        ValueError: if there are not so many views.
     """
+    if not 1 <= views <= VIEWS:
+        raise ValueError(f"views = {views}: expected 1 to {VIEWS}")
+
+    def said(seen: Tensor) -> Tensor:  # (B, 3, S, S) -> (B, moves)
+        answers = [
+            as_before(model(inputs(seen_from(seen, view)).to(device), ticks=ticks).at("most_certain").softmax(-1), view)
+            for view in range(views)
+        ]
+        return torch.stack(answers).mean(0).argmax(-1).cpu()
+
     device = next(model.parameters()).device
     place, began = mazes.start, [mazes.start]
     going = (mazes.start != mazes.goal).any(1)
@@ -53,10 +75,8 @@ def reapply(
         if not len(current):
             break
         open, goal, start = mazes.open[current], mazes.goal[current], place[current]
-        answers = [
-            model(inputs(pictures(*part)).to(device), ticks=ticks).at("most_certain").argmax(-1).cpu()
-            for part in zip(*(tensor.split(batch) for tensor in (open, start, goal)), strict=True)
-        ]
+        parts = zip(*(tensor.split(batch) for tensor in (open, start, goal)), strict=True)
+        answers = [said(pictures(*part)) for part in parts]
         steps = walk(open, start, torch.cat(answers), goal, mistakes).places  # (n, S + 1, 2)
         leg = place.unsqueeze(1).repeat(1, steps.shape[1], 1)
         leg[current] = steps

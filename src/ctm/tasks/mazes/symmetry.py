@@ -17,6 +17,9 @@ LEFT_TO_RIGHT = (UP, DOWN, RIGHT, LEFT, WAIT)
 UPSIDE_DOWN = (DOWN, UP, LEFT, RIGHT, WAIT)
 """… and for one that swaps up and down."""
 
+VIEWS = 8
+"""In how many ways a maze can be turned and mirrored, itself included."""
+
 Samples = tuple[Tensor, Tensor]  # pictures (B, 3, S, S), moves (B, L)
 
 
@@ -32,6 +35,21 @@ def augmented(pictures: Float[Tensor, "B 3 S S"], moves: Int[Tensor, "B moves"],
     samples = _where(turned & ~left, (pictures.rot90(-1, (2, 3)), renamed(moves, TO_THE_RIGHT)), samples)
     samples = _where(sideways, (samples[0].flip(3), renamed(samples[1], LEFT_TO_RIGHT)), samples)
     return _where(upside_down, (samples[0].flip(2), renamed(samples[1], UPSIDE_DOWN)), samples)
+
+
+def seen_from(pictures: Float[Tensor, "B 3 S S"], view: int) -> Float[Tensor, "B 3 S S"]:
+    """Mazes in one of eight views: turned to the left `view % 4` times, and mirrored from 4 on; 0 changes nothing."""
+    turned = pictures.rot90(view % 4, (2, 3))
+    return turned.flip(3) if view >= 4 else turned
+
+
+def as_before(answers: Float[Tensor, "B moves 5"], view: int) -> Float[Tensor, "B moves 5"]:
+    """Logits or probabilities of moves through mazes in a view, as those of moves through the mazes as they were."""
+    if view >= 4:
+        answers = answers[..., LEFT_TO_RIGHT]
+    for _ in range(view % 4):
+        answers = answers[..., TO_THE_LEFT]
+    return answers
 
 
 def renamed(moves: Int[Tensor, "B moves"], names: tuple[int, ...]) -> Int[Tensor, "B L"]:
