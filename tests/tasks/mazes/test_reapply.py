@@ -85,7 +85,7 @@ def test_who_stands_still_or_walks_in_a_circle_is_stuck():
 
 
 class Swayed(Guide):
-    """Says the right route, and less and less surely so with every view that it sees, or nothing."""
+    """Says the right route with some probability, another one at every call, or that it waits."""
 
     def __init__(self, right):
         super().__init__(80)
@@ -99,11 +99,11 @@ class Swayed(Guide):
         return thoughts._replace(logits=(share * right + (1 - share) * still).clamp_min(1e-9).log())
 
 
-@pytest.mark.parametrize(("views", "reached"), [(1, True), (2, True), (3, False), (8, False)])
+@pytest.mark.parametrize(("views", "reached"), [(1, False), (2, False), (3, True), (8, True)])
 def test_what_is_said_of_all_views_is_averaged(views, reached):
-    """Of shares 0.9, 0.2, 0.2 of the right move the mean is 0.9, 0.55, 0.43: probabilities, not their logarithms."""
+    """Of shares 0.001, 0.8, 0.8 of the right move the mean is 0.534, that of logarithms does not choose it."""
     mazes = some(5, 9, seed=1)
-    guide = Swayed([0.9, *[0.2] * (views - 1)])
+    guide = Swayed([0.001, *[0.8] * (views - 1)])
     journeys = reapply(guide, mazes, same, views=views, applications=1)
     assert journeys.reached.tolist() == [reached] * 5
     assert guide.calls == [5] * views
