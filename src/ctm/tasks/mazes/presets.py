@@ -39,8 +39,11 @@ def mixed() -> ctm.Experiment:
     return ctm.Experiment(
         task=Mazes.Config(size=13, least_size=7, route_length=30, test_mazes=1000),
         model=small.model.replace(backbone=ctm.LatticeNet.Config(blocks=6)),
-        training=training(30_000, learning_rate=1e-3, warmup=100, every=1500),
+        training=training(30_000, learning_rate=1e-3, warmup=100, every=1500, log_every=250),
     )
+
+
+register_variants("mazes/mixed", mixed)
 
 
 @register("mazes/15")
