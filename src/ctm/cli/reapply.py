@@ -42,8 +42,8 @@ def reapply(
     mistakes:
         Moves into a wall that an answer may have; its walk stops at the next one.
     views:
-        In how many of the eight ways to turn and mirror it the model sees a maze each time it thinks; what it says of
-        them is averaged.
+        In how many of the eight ways to turn and mirror it the model may see a maze from one place: another one each
+        time that its walk comes back there. With 1 a journey ends at the first return.
     ticks:
         Internal ticks of an application; by default as many as in training.
     seed:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ctm.tasks.mazes.grid import Grids, pictures, walk
-from ctm.tasks.mazes.symmetry import VIEWS, as_before, seen_from
+from ctm.tasks.mazes.symmetry import VIEWS, moves_before, seen_from
 
 
 class Journeys(NamedTuple):
@@ -39,8 +39,9 @@ def reapply(
     """Walks through mazes of any size with a model that says so many moves at a time.
 
     The moves of the most certain tick are walked, skipping those into a wall; then the start is put where the walk
-    ended, and the model thinks again. A journey ends at the goal, and without it when the walk leads back to where an
-    application began before, since the model would only repeat itself, or after the last application.
+    ended, and the model thinks again. A journey ends at the goal, and without it after the last application, or when
+    the walk leads back to where an application began before, since the model would only repeat itself. With several
+    views it goes on there, and the model sees the maze turned or mirrored, until it has begun there in all of them.
 
     Args:
         model: any model whose answers are moves, in evaluation mode.
@@ -48,8 +49,8 @@ def reapply(
         inputs: from pictures (B, 3, S, S) to what the model takes, as `Mazes.Config.inputs`.
         applications: the most for a maze.
         mistakes: how many moves into a wall an application may have; its walk stops at the next one.
-        views: in how many of the eight ways to turn and mirror it the model sees a maze at every application; what it
-            says of them is averaged.
+        views: in how many of the eight ways to turn and mirror it the model may see a maze from one place: as it is at
+            first, and another one at each return.
         ticks: internal ticks of an application; by default the model's.
         batch: mazes thought about at a time.
 
@@ -58,33 +59,29 @@ def reapply(
     """
     if not 1 <= views <= VIEWS:
         raise ValueError(f"views = {views}: expected 1 to {VIEWS}")
-
-    def said(seen: Tensor) -> Tensor:  # (B, 3, S, S) -> (B, moves)
-        answers = [
-            as_before(model(inputs(seen_from(seen, view)).to(device), ticks=ticks).at("most_certain").softmax(-1), view)
-            for view in range(views)
-        ]
-        return torch.stack(answers).mean(0).argmax(-1).cpu()
-
     device = next(model.parameters()).device
-    place, began = mazes.start, [mazes.start]
-    going = (mazes.start != mazes.goal).any(1)
-    applied, legs = torch.zeros_like(mazes.lengths), []
+    place, began, legs = mazes.start, [], []
+    applied = torch.zeros_like(mazes.lengths)
     for _ in range(applications):
-        current = going.nonzero().squeeze(1)
-        if not len(current):
+        view = sum(((place == earlier).all(1) for earlier in began), torch.zeros_like(applied))  # (N,)
+        going = (place != mazes.goal).any(1) & (view < views)
+        if not going.any():
             break
-        open, goal, start = mazes.open[current], mazes.goal[current], place[current]
-        parts = zip(*(tensor.split(batch) for tensor in (open, start, goal)), strict=True)
-        answers = [said(pictures(*part)) for part in parts]
-        steps = walk(open, start, torch.cat(answers), goal, mistakes).places  # (n, S + 1, 2)
-        leg = place.unsqueeze(1).repeat(1, steps.shape[1], 1)
+        began.append(place)
+        parts, moves = [], []
+        for number in range(views):
+            for part in (going & (view == number)).nonzero().squeeze(1).split(batch):
+                if len(part):
+                    seen = seen_from(pictures(mazes.open[part], place[part], mazes.goal[part]), number)
+                    said = model(inputs(seen).to(device), ticks=ticks).at("most_certain").argmax(-1).cpu()
+                    parts.append(part)
+                    moves.append(moves_before(said, number))
+        current = torch.cat(parts)
+        steps = walk(mazes.open[current], place[current], torch.cat(moves), mazes.goal[current], mistakes).places
+        leg = place.unsqueeze(1).repeat(1, steps.shape[1], 1)  # (N, S + 1, 2)
         leg[current] = steps
         legs.append(leg)
         place = leg[:, -1]
         applied[current] += 1
-        again = torch.stack([(place == earlier).all(1) for earlier in began]).any(0)
-        going = going & (place != mazes.goal).any(1) & ~again
-        began.append(place)
     places = torch.stack(legs, 1) if legs else mazes.start[:, None, None]
     return Journeys((place == mazes.goal).all(1), applied, places, mazes.lengths)

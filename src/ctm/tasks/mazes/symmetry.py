@@ -43,13 +43,12 @@ def seen_from(pictures: Float[Tensor, "B 3 S S"], view: int) -> Float[Tensor, "B
     return turned.flip(3) if view >= 4 else turned
 
 
-def as_before(answers: Float[Tensor, "B moves 5"], view: int) -> Float[Tensor, "B moves 5"]:
-    """Logits or probabilities of moves through mazes in a view, as those of moves through the mazes as they were."""
-    if view >= 4:
-        answers = answers[..., LEFT_TO_RIGHT]
+def moves_before(moves: Int[Tensor, "B moves"], view: int) -> Int[Tensor, "B moves"]:
+    """Moves through mazes in a view, as moves through the mazes as they were."""
+    moves = renamed(moves, LEFT_TO_RIGHT) if view >= 4 else moves
     for _ in range(view % 4):
-        answers = answers[..., TO_THE_LEFT]
-    return answers
+        moves = renamed(moves, TO_THE_RIGHT)
+    return moves
 
 
 def renamed(moves: Int[Tensor, "B moves"], names: tuple[int, ...]) -> Int[Tensor, "B L"]:

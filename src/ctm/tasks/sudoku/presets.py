@@ -20,7 +20,7 @@ def small() -> ctm.Experiment:
         (64, 64), (False, False), input_channels=5
     )  # without pools, so that a place is a cell
     observer = ctm.CrossAttention.Config(embedding=64, heads=8, positions=ctm.FourierPositions.Config())
-    return laptop(Sudoku.Config(size=4, clues=(4, 8)), backbone, observer, pairs=512, iterations=4000)
+    return laptop(Sudoku.Config(size=4, clues=(4, 8)), backbone, observer, pairs=512, iterations=6000)
 
 
 @register("sudoku/6x6")
