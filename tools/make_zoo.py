@@ -1,4 +1,4 @@
-"""Trains the models in the package and puts them into it: `make zoo`, in under two hours of a core.
+"""Trains the models in the package and puts them into it: `make zoo`, in under three hours of a core.
 
 Each is a run of its preset in `runs/zoo`; one that was stopped goes on, one that has ended is only saved again. Weights
 are written as float16, which halves them; the scores of a card are those of the weights as they are saved.
@@ -22,6 +22,7 @@ SEEDS = {
     "digits": 0,
     "parity/quick": 0,
     "mazes/quick": 0,
+    "mazes/mixed": 0,
     "sort/quick": 0,
     "qamnist/quick": 0,
     "cifar10/quick": 2,

@@ -191,3 +191,12 @@ def test_the_command_itself(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith('ctm: Unknown command "oops"')
     assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_gone_is_no_mistake():
+    """As in `ctm presets | head -1`: nothing on standard error."""
+    command = [sys.executable, "-m", "ctm.cli", "presets"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait() == 141

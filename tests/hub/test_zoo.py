@@ -11,11 +11,24 @@ import ctm
 from ctm.comparison.settings import leaves
 from ctm.hub import open_trained
 from ctm.hub.zoo import FOLDER
+from ctm.randomness import generator
 from ctm.saving import CONFIG
+from ctm.tasks.mazes.generate import draw
+from ctm.tasks.mazes.reapply import reapply
+from ctm.tasks.mazes.wander import wander
 from ctm.training import evaluate
 
-NAMES = ("cartpole/quick", "cifar10/quick", "digits", "mazes/quick", "parity/quick", "qamnist/quick", "sort/quick")
-WITH_DATA = ("digits", "mazes/quick", "parity/quick", "qamnist/quick", "sort/quick")
+NAMES = (
+    "cartpole/quick",
+    "cifar10/quick",
+    "digits",
+    "mazes/mixed",
+    "mazes/quick",
+    "parity/quick",
+    "qamnist/quick",
+    "sort/quick",
+)
+WITH_DATA = ("digits", "mazes/mixed", "mazes/quick", "parity/quick", "qamnist/quick", "sort/quick")
 """Those that learned from samples, whose data are here."""
 
 
@@ -51,6 +64,14 @@ def test_each_reaches_the_score_of_its_card(name):
         task = task.replace(evaluation_samples=min(task.evaluation_samples, 500))
     found = evaluate(opened.load_model(), task.build(), "test", 250)["accuracy"]
     assert found > stated - 0.015
+
+
+def test_larger_mazes_than_those_learned_from_are_walked():
+    opened = open_trained("mazes/mixed")
+    mazes = draw(60, 19, generator("walked"))
+    journeys = reapply(opened.load_model(), mazes, opened.experiment.task.inputs, views=8)
+    assert journeys.reached.float().mean() > 0.85
+    assert wander(mazes, journeys.moves, generator("walk")).mean() < 0.4
 
 
 def test_the_agent_keeps_its_pole_up():

@@ -3,6 +3,7 @@
 Heavy imports happen inside the commands, so that `ctm --help` answers at once.
 """
 
+import os
 import signal
 import sys
 
@@ -56,9 +57,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a command; a user's mistake is one line on standard error and exit code 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return run(arguments)
+        code = run(arguments)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except BrokenPipeError:  # whoever reads has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed at the end
+        return 128 + signal.SIGPIPE
     except Exception as error:
         if not _is_the_users(error):
             raise
