@@ -27,9 +27,11 @@ def wander(mazes: Grids, moves: Int[Tensor, " N"], source: Generator, walks: int
     for _ in range(int(moves.max())):
         there = place.unsqueeze(1) + steps  # (N W, 4, 2)
         free = open[every.unsqueeze(1), there[..., 0], there[..., 1]]  # (N W, 4)
+        going = (place != goal).any(1) & (left > 0) & free.any(1)
+        if not going.any():
+            break
         ahead = free & (there != came.unsqueeze(1)).any(2)
         choices = torch.where(ahead.any(1, keepdim=True), ahead, free)
-        going = (place != goal).any(1) & (left > 0) & free.any(1)
         chosen = (torch.rand(choices.shape, generator=source) * choices).argmax(1)
         came = torch.where(going.unsqueeze(1), place, came)
         place = torch.where(going.unsqueeze(1), there[every, chosen], place)
