@@ -14,8 +14,8 @@ from ctm.hub.zoo import FOLDER
 from ctm.randomness import generator
 from ctm.saving import CONFIG
 from ctm.tasks.mazes.generate import draw
+from ctm.tasks.mazes.random_walk import random_walk
 from ctm.tasks.mazes.reapply import reapply
-from ctm.tasks.mazes.wander import wander
 from ctm.training import evaluate
 
 NAMES = (
@@ -71,7 +71,7 @@ def test_larger_mazes_than_those_learned_from_are_walked():
     mazes = draw(60, 19, generator("walked"))
     journeys = reapply(opened.load_model(), mazes, opened.experiment.task.inputs, views=8)
     assert journeys.reached.float().mean() > 0.85
-    assert wander(mazes, journeys.moves, generator("walk")).mean() < 0.4
+    assert random_walk(mazes, journeys.moves, generator("walk")).mean() < 0.4
 
 
 def test_the_agent_keeps_its_pole_up():

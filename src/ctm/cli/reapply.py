@@ -58,10 +58,10 @@ def reapply(
     from ctm.tasks.mazes.generate import draw
     from ctm.tasks.mazes.journeys import journey_picture, journeys_picture
     from ctm.tasks.mazes.published import read_picture
+    from ctm.tasks.mazes.random_walk import random_walk
     from ctm.tasks.mazes.reapply import reapply
     from ctm.tasks.mazes.symmetry import VIEWS
     from ctm.tasks.mazes.task import Mazes
-    from ctm.tasks.mazes.wander import wander
 
     for name, value, least in (("count", count, 1), ("applications", applications, 1), ("mistakes", mistakes, 0)):
         if value < least:
@@ -88,7 +88,7 @@ def reapply(
         journeys = reapply(
             model, mazes, config.inputs, applications=applications, mistakes=mistakes, views=views, ticks=ticks
         )
-    by_chance = wander(mazes, journeys.moves, generator("wander", seed))
+    by_chance = random_walk(mazes, journeys.moves, generator("wander", seed))
     figures = opened.figures
     figures.mkdir(parents=True, exist_ok=True)
     name = input.stem if input is not None else f"{size}"

@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 from ctm.tasks.mazes.grid import STEPS, WAIT, Grids
 
 
-def wander(mazes: Grids, moves: Int[Tensor, " N"], source: Generator, walks: int = 20) -> Float[Tensor, " N"]:
+def random_walk(mazes: Grids, moves: Int[Tensor, " N"], source: Generator, walks: int = 20) -> Float[Tensor, " N"]:
     """The share of random walks that reach the goal in so many moves.
 
     A walker goes on to a neighbour at random, all equally likely, and turns back in dead ends only.
